@@ -1,0 +1,104 @@
+/**
+ * The configuration database. `schema.sql` and `migrations/` are generated from this file (`npm run generate`).
+ * The tenant leads every key. Times are milliseconds since the Unix epoch; JSON columns are parsed with zod on read.
+ */
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+
+/** One row for each tenant that an administrator has initialised. Which hostname is which tenant is deployment configuration. */
+export const tenants = sqliteTable("tenants", {
+  id: text("id").primaryKey(),
+  initialised_at: integer("initialised_at").notNull(),
+  /** JSON, see `tenant/settings.ts`. */
+  settings: text("settings").notNull(),
+  updated_at: integer("updated_at").notNull(),
+});
+
+/** An upstream MCP server. */
+export const servers = sqliteTable(
+  "servers",
+  {
+    tenant_id: text("tenant_id").notNull(),
+    id: text("id").notNull(),
+    /** The part of `/mcp/{slug}` and of `{slug}__{tool}`; never changes. */
+    slug: text("slug").notNull(),
+    name: text("name").notNull(),
+    url: text("url").notNull(),
+    enabled: integer("enabled", { mode: "boolean" }).notNull(),
+    /** Silence after which a call to it is given up, in milliseconds. */
+    timeout_ms: integer("timeout_ms").notNull(),
+    /** JSON without secrets, see `registry/authentication.ts`. */
+    authentication: text("authentication").notNull(),
+    /** The secrets of `authentication` as one JWE, bound to this row. */
+    credential: text("credential"),
+    /** Counts up with every change of url, authentication or credential; part of the binding of `credential`. */
+    revision: integer("revision").notNull(),
+    created_at: integer("created_at").notNull(),
+    updated_at: integer("updated_at").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenant_id, table.id] }),
+    uniqueIndex("servers_slug").on(table.tenant_id, table.slug),
+  ],
+);
+
+/** A machine identity: an agent, script or AI client with its own tokens. */
+export const clients = sqliteTable(
+  "clients",
+  {
+    tenant_id: text("tenant_id").notNull(),
+    id: text("id").notNull(),
+    name: text("name").notNull(),
+    description: text("description").notNull(),
+    enabled: integer("enabled", { mode: "boolean" }).notNull(),
+    /** JSON array of server ids: the allow-list. What is not on it does not exist for this client. */
+    servers: text("servers").notNull(),
+    created_at: integer("created_at").notNull(),
+    updated_at: integer("updated_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant_id, table.id] })],
+);
+
+/** A bearer token of a client (for `/mcp`) or of an administrator (for `/api`). Only its SHA-256 is kept. */
+export const tokens = sqliteTable(
+  "tokens",
+  {
+    tenant_id: text("tenant_id").notNull(),
+    id: text("id").notNull(),
+    kind: text("kind", { enum: ["client", "administrator"] }).notNull(),
+    /** Set for kind `client`. */
+    client_id: text("client_id"),
+    name: text("name").notNull(),
+    /** SHA-256 of the token, base64url. */
+    hash: text("hash").notNull(),
+    created_at: integer("created_at").notNull(),
+    expires_at: integer("expires_at").notNull(),
+    revoked_at: integer("revoked_at"),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenant_id, table.id] }),
+    uniqueIndex("tokens_hash").on(table.hash),
+    index("tokens_client").on(table.tenant_id, table.client_id),
+  ],
+);
+
+/** The first answer to each `Idempotency-Key`, replayed for a day. */
+export const idempotency_keys = sqliteTable(
+  "idempotency_keys",
+  {
+    tenant_id: text("tenant_id").notNull(),
+    /** Who used the key: a token id, so that two callers never meet. */
+    principal: text("principal").notNull(),
+    key: text("key").notNull(),
+    /** SHA-256 over method, path and body, base64url: another request under the same key is refused. */
+    request_hash: text("request_hash").notNull(),
+    /** Null while the first request is under way. */
+    status: integer("status"),
+    /** The answer's body as one JWE, since it may hold a token that is shown once. */
+    response: text("response"),
+    created_at: integer("created_at").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenant_id, table.principal, table.key] }),
+    index("idempotency_keys_created").on(table.created_at),
+  ],
+);

@@ -1,0 +1,115 @@
+/** Every bound of the program with its unit and its reason. A list, cache, body, wait or retry without a line here is a defect. */
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const second = 1000;
+const minute = 60 * second;
+const hour = 60 * minute;
+const day = 24 * hour;
+
+export const limits = {
+  // --- requests from clients
+  /** An MCP message; the SDKs' own default. Larger: 413. */
+  mcpBody_bytes: 4 * MiB,
+  /** workerd never times a request body out: without this a stalled client holds memory for ever. */
+  bodyRead_ms: 10 * second,
+  /** Deeper JSON is an attack on some parser behind us; the deepest tool schema seen in the field has 14 levels. */
+  jsonDepth_levels: 64,
+  /** JSON-RPC ids are echoed and logged. */
+  requestId_chars: 256,
+  method_chars: 128,
+  /** Tool, prompt or resource name as sent by a client. */
+  name_chars: 4 * KiB,
+  adminBody_bytes: 64 * KiB,
+  /** A presented credential is hashed; longer ones are refused unread. */
+  bearer_chars: 4 * KiB,
+
+  // --- tenant configuration
+  /** Older snapshots are checked against the Tenant object before use, so a revocation holds everywhere within this. */
+  snapshotFresh_ms: 2 * second,
+  /** A snapshot this old is checked behind the answer, so that a busy tenant never waits. */
+  snapshotRefresh_ms: 1 * second,
+  /** How long a request waits for that check, before it is refused. */
+  snapshotCheck_ms: 500,
+  /** A configuration write that crashed before it was announced is picked up after this. */
+  snapshotLife_ms: 60 * second,
+  snapshots_count: 100,
+  serversPerTenant_count: 200,
+  clientsPerTenant_count: 5_000,
+  tokensPerTenant_count: 20_000,
+  tokensPerClient_count: 20,
+
+  // --- tokens
+  token_bytes: 32,
+  tokenLife_ms: 90 * day,
+  tokenLife_ms_max: 366 * day,
+  /** The old token of a rotation works this long beside the new one. */
+  tokenOverlap_ms: 1 * hour,
+  tokenOverlap_ms_max: 7 * day,
+
+  // --- upstreams
+  /** Workers allow six connections at once in one invocation; one is left for the audit hand-over. */
+  connectionsAtOnce_count: 5,
+  upstreamResponse_bytes: 8 * MiB,
+  /** A stream carries many events; its sum is bounded as well. */
+  upstreamStream_bytes: 32 * MiB,
+  sseEvent_bytes: 1 * MiB,
+  /** Silence from an upstream, before its first byte or between two. Each server may set its own. */
+  upstreamIdle_ms: 60 * second,
+  upstreamIdle_ms_max: 300 * second,
+  /** A call from start to end, whatever it streams. */
+  upstreamTotal_ms: 10 * minute,
+  /** A list waits for each upstream this long: far under the 30 s after which clients give up. */
+  listPerUpstream_ms: 5 * second,
+  listPages_count: 50,
+  listItems_count: 5_000,
+  tool_bytes: 128 * KiB,
+  /** The era of an upstream is asked again after this: a stale verdict "legacy" would otherwise hold for ever. */
+  eraVerdict_ms: 10 * minute,
+  eraProbe_ms: 5 * second,
+  eras_count: 2_000,
+  legacySessions_count: 2_000,
+  legacySession_ms: 10 * minute,
+  toolIndex_ms: 5 * minute,
+  toolIndexes_count: 500,
+  credentialCache_ms: 60 * second,
+  credentialCache_count: 1_000,
+  redirectHops_count: 3,
+
+  // --- sealed handles that clients carry
+  requestState_ms: 10 * minute,
+  requestState_chars: 64 * KiB,
+  taskHandle_ms: 7 * day,
+
+  // --- long-lived streams
+  listen_ms: 30 * minute,
+  listenKeepAlive_ms: 15 * second,
+  /** How often an open stream asks whether its principal may still have it. */
+  streamRecheck_ms: 1 * second,
+  listenSubscriptions_count: 200,
+
+  // --- audit
+  /** A Queue message may have 128,000 bytes with its overhead. */
+  auditEvent_bytes: 96 * KiB,
+  auditText_chars: 256,
+  auditArguments_count: 50,
+  outboxShards_count: 8,
+  outboxRetry_ms: 5 * second,
+  outboxRetry_ms_max: 5 * minute,
+  outboxBatch_count: 100,
+  /** Past this a shard refuses new events and calls are refused: bounded storage, fail closed. */
+  outboxEvents_count: 1_000_000,
+  /** A request event without an outcome gets `unknown` this long after its own deadline. */
+  outcomeGrace_ms: 2 * minute,
+  /** Failures of unknown callers are summed over this window and become one event. */
+  unknownCallers_ms: 5 * second,
+  unknownCallers_count: 200,
+  eventsPage_count: 100,
+  eventsPage_count_max: 500,
+
+  // --- admin API
+  page_count: 50,
+  page_count_max: 200,
+  idempotencyKey_chars: 128,
+  idempotency_ms: 24 * hour,
+} as const;

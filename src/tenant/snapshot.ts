@@ -1,0 +1,36 @@
+/**
+ * The configuration of one tenant as an immutable value with a version. A request decides everything on one snapshot, so
+ * it never sees half a change.
+ */
+import type { Server } from "../registry/server.ts";
+import type { TenantSettings } from "./settings.ts";
+
+export interface Client {
+  readonly id: string;
+  readonly name: string;
+  readonly enabled: boolean;
+  /** Ids of the servers that exist for this client. */
+  readonly servers: ReadonlySet<string>;
+}
+
+/** A bearer token that is neither revoked nor known to be expired when the snapshot was made. */
+export interface Token {
+  readonly id: string;
+  readonly kind: "client" | "administrator";
+  readonly client_id: string | null;
+  readonly expires_at: number;
+}
+
+export interface Snapshot {
+  readonly tenant: string;
+  readonly version: number;
+  readonly loaded_at: number;
+  /** False until an administrator has initialised the tenant (always true in development mode). */
+  readonly initialised: boolean;
+  readonly settings: TenantSettings;
+  /** By slug, in the order of slugs: the one order of every list. */
+  readonly servers: ReadonlyMap<string, Server>;
+  readonly clients: ReadonlyMap<string, Client>;
+  /** By SHA-256 of the token, base64url. */
+  readonly tokens: ReadonlyMap<string, Token>;
+}

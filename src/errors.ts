@@ -30,6 +30,7 @@ const table = {
   not_found: [404, 404, -32601, "Not found"],
   // --- the admin API
   conflict: [409, 409, -32600, "Conflict"],
+  precondition_failed: [412, 412, -32600, "The resource has changed"],
   idempotency_mismatch: [422, 422, -32600, "This Idempotency-Key was used for another request"],
   invalid_field: [422, 422, -32602, "A field is not valid"],
   too_many: [422, 422, -32600, "A limit is reached"],
@@ -43,9 +44,12 @@ const table = {
   upstream_credential: [502, 200, -32603, "The upstream server refused the credential that is stored for it"],
   bridge_needed: [501, 200, -32603, "This call needs a bridge between protocol eras that is not available"],
   not_allowed_upstream: [400, 200, -32603, "The upstream address is not allowed"],
+  /** The caller gave up, so nobody reads this; nginx's 499 is the status that logs know for it. */
+  cancelled: [499, 200, -32603, "The request was cancelled"],
   // --- ourselves
   audit_unavailable: [503, 503, -32603, "The call could not be recorded, so it was refused"],
   executed_unrecorded: [503, 200, -32603, "The call was executed but could not be recorded: do not repeat it"],
+  internal: [500, 500, -32603, "Internal error"],
   unavailable: [503, 503, -32603, "Temporarily unavailable"],
   sealed: [503, 503, -32603, "Gatehouse is sealed: its keys are missing or not valid"],
 } as const satisfies Record<string, readonly [number, number, number, string]>;

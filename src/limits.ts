@@ -15,11 +15,17 @@ export const limits = {
   bodyRead_ms: 10 * second,
   /** Deeper JSON is an attack on some parser behind us; the deepest tool schema seen in the field has 14 levels. */
   jsonDepth_levels: 64,
+  /** In the envelope, `params` and their objects, whose keys are compared with the protocol's; arguments have no such bound. */
+  protocolMembers_count: 100,
   /** JSON-RPC ids are echoed and logged. */
   requestId_chars: 256,
   method_chars: 128,
   /** Tool, prompt or resource name as sent by a client. */
   name_chars: 4 * KiB,
+  /** Ours seal the cursors of several upstreams. */
+  cursor_chars: 16 * KiB,
+  /** Protocol versions are dates; what a client sends is echoed in the refusal. */
+  protocolVersion_chars: 64,
   adminBody_bytes: 64 * KiB,
   /** A presented credential is hashed; longer ones are refused unread. */
   bearer_chars: 4 * KiB,
@@ -31,6 +37,8 @@ export const limits = {
   snapshotRefresh_ms: 1 * second,
   /** How long a request waits for that check, before it is refused. */
   snapshotCheck_ms: 500,
+  /** The same for the first request of an isolate, which also loads the configuration from D1. */
+  snapshotFirst_ms: 5 * second,
   /** A configuration write that crashed before it was announced is picked up after this. */
   snapshotLife_ms: 60 * second,
   snapshots_count: 100,
@@ -46,10 +54,14 @@ export const limits = {
   /** The old token of a rotation works this long beside the new one. */
   tokenOverlap_ms: 1 * hour,
   tokenOverlap_ms_max: 7 * day,
+  /** Revoked and expired tokens are listed this long, then their rows go. */
+  tokenHistory_ms: 90 * day,
 
   // --- upstreams
   /** Workers allow six connections at once in one invocation; one is left for the audit hand-over. */
   connectionsAtOnce_count: 5,
+  /** The platform allows 16 KiB; no registered server comes near this. */
+  upstreamUrl_chars: 2_048,
   upstreamResponse_bytes: 8 * MiB,
   /** A stream carries many events; its sum is bounded as well. */
   upstreamStream_bytes: 32 * MiB,
@@ -61,6 +73,8 @@ export const limits = {
   upstreamTotal_ms: 10 * minute,
   /** A list waits for each upstream this long: far under the 30 s after which clients give up. */
   listPerUpstream_ms: 5 * second,
+  /** The aggregate promises freshness for no longer than this. */
+  listTtl_ms_max: 5 * minute,
   listPages_count: 50,
   listItems_count: 5_000,
   tool_bytes: 128 * KiB,
@@ -80,6 +94,8 @@ export const limits = {
   requestState_ms: 10 * minute,
   requestState_chars: 64 * KiB,
   taskHandle_ms: 7 * day,
+  /** Derived keys that one vault holds: a few for each tenant. */
+  derivedKeys_count: 1_000,
 
   // --- long-lived streams
   listen_ms: 30 * minute,
@@ -97,19 +113,51 @@ export const limits = {
   outboxRetry_ms: 5 * second,
   outboxRetry_ms_max: 5 * minute,
   outboxBatch_count: 100,
+  /** A batch that a Queue takes may have 256,000 bytes with 100 of overhead for each message. */
+  outboxBatch_bytes: 240_000,
+  /** Batches in one alarm; the rest waits for the next one, so that an alarm stays far under its 15 minutes. */
+  outboxAlarmBatches_count: 50,
+  /** Readable dead letters are offered to the Ledger again this often. */
+  deadLetterRetry_ms: 1 * hour,
+  /** How long a hand-over waits for the Queue, and then for the Outbox, before it takes the next way. */
+  auditHandOver_ms: 2 * second,
   /** Past this a shard refuses new events and calls are refused: bounded storage, fail closed. */
   outboxEvents_count: 1_000_000,
   /** A request event without an outcome gets `unknown` this long after its own deadline. */
   outcomeGrace_ms: 2 * minute,
+  /** Overdue requests that one alarm of a Ledger gives an outcome. */
+  outcomesPerAlarm_count: 500,
+  /** Ledgers (months) that one page of events may ask, and how far back the log can be read. */
+  ledgersPerPage_count: 3,
+  ledgerMonths_count: 24,
+  /** An outcome is stored in the month of its request; this much later than that month it may still arrive. */
+  ledgerLate_ms: 8 * day,
+  searchText_chars: 256,
+  searchWords_count: 16,
   /** Failures of unknown callers are summed over this window and become one event. */
   unknownCallers_ms: 5 * second,
   unknownCallers_count: 200,
   eventsPage_count: 100,
   eventsPage_count_max: 500,
 
+  // --- log
+  /** The platform cuts the log of a request past 128 KiB; lines are cut here first, with a marker. */
+  logLine_chars: 8 * KiB,
+  logText_chars: 1 * KiB,
+  /** Longer texts are cut before they are searched for secrets. */
+  logTextScanned_chars: 64 * KiB,
+  logDepth_levels: 5,
+  logItems_count: 50,
+
   // --- admin API
   page_count: 50,
   page_count_max: 200,
   idempotencyKey_chars: 128,
   idempotency_ms: 24 * hour,
+  /** A first request that never finished (a crash) blocks its key this long: more than any admin request takes. */
+  idempotencyLease_ms: 60 * second,
+  /** Expired keys that one write clears away. */
+  idempotencySweep_count: 100,
+  /** Problems of one body that an answer lists. */
+  fieldErrors_count: 20,
 } as const;

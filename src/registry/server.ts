@@ -1,5 +1,6 @@
 /** An upstream MCP server as the rest of the program sees it. */
 import * as z from "zod";
+import type { servers } from "../db/schema.ts";
 import { limits } from "../limits.ts";
 
 /**
@@ -82,4 +83,19 @@ export interface Server {
   /** One JWE, opened by `vault/` only; null while none is stored. */
   readonly credential: string | null;
   readonly revision: number;
+}
+
+/** A stored row, parsed. @throws when its `authentication` is not readable */
+export function serverFromRow(row: typeof servers.$inferSelect): Server {
+  return {
+    id: row.id,
+    slug: row.slug,
+    name: row.name,
+    url: row.url,
+    enabled: row.enabled,
+    timeout_ms: row.timeout_ms,
+    authentication: authenticationSchema.parse(JSON.parse(row.authentication)),
+    credential: row.credential,
+    revision: row.revision,
+  };
 }

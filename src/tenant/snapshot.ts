@@ -33,4 +33,6 @@ export interface Snapshot {
   readonly clients: ReadonlyMap<string, Client>;
   /** By SHA-256 of the token, base64url. */
   readonly tokens: ReadonlyMap<string, Token>;
+  /** The same tokens by id. */
+  readonly tokensById: ReadonlyMap<string, Token>;
 }

@@ -1,0 +1,22 @@
+/** The 401 that tells a client where to find out how to get a token. */
+import { failure, type Failure } from "../errors.ts";
+
+/** Where the metadata of an MCP endpoint is: RFC 9728 section 3.1 puts the well-known part before the path. */
+export function metadataUrl(origin: string, path: string): string {
+  return `${origin}/.well-known/oauth-protected-resource${path}`;
+}
+
+/**
+ * Adds the challenge to a failed admission. It is the same for every well-formed server name, so it tells nothing about
+ * which servers exist.
+ * @param path of the MCP endpoint, `/mcp` or `/mcp/{slug}`
+ * @see RFC 9728 section 5.1, RFC 6750 section 3: no `error` when no credential was sent
+ */
+export function withChallenge(failed: Failure, origin: string, path: string): Failure {
+  const error = failed.code === "invalid_token" ? ', error="invalid_token"' : "";
+  const challenge = `Bearer resource_metadata="${metadataUrl(origin, path)}"${error}`;
+  return failure(failed.code, failed.detail, {
+    ...(failed.reason === undefined ? {} : { reason: failed.reason }),
+    headers: { ...failed.headers, "www-authenticate": challenge },
+  });
+}

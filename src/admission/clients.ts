@@ -1,0 +1,105 @@
+/** The machine clients of one tenant in D1: who they are and which servers exist for them. */
+import { and, asc, eq, gt, notExists, sql } from "drizzle-orm";
+import * as z from "zod";
+import { clients, rowWhere, tokens, type Database } from "../db/index.ts";
+import { limits } from "../limits.ts";
+
+export interface StoredClient {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly enabled: boolean;
+  /** Server ids: the allow-list. */
+  readonly servers: readonly string[];
+  readonly created_at: number;
+  /** Grows with every change, also within one millisecond: the version that `If-Match` compares. */
+  readonly updated_at: number;
+}
+
+export type ClientChanges = Partial<Pick<StoredClient, "name" | "description" | "enabled" | "servers">>;
+
+type Row = typeof clients.$inferSelect;
+
+const allowList = z.array(z.string()).max(limits.serversPerTenant_count);
+
+/** Every statement carries the tenant, since there is no method without it. */
+export function clientsRepository(database: Database, tenant: string) {
+  const mine = eq(clients.tenant_id, tenant);
+  const one = (id: string) => and(mine, eq(clients.id, id));
+
+  return {
+    /** In the order of creation. @param after the id that the page starts behind */
+    async page(after: string | undefined, count: number): Promise<StoredClient[]> {
+      const rows = await database
+        .select()
+        .from(clients)
+        .where(after === undefined ? mine : and(mine, gt(clients.id, after)))
+        .orderBy(asc(clients.id))
+        .limit(count);
+      return rows.map(stored);
+    },
+
+    async get(id: string): Promise<StoredClient | undefined> {
+      const [row] = await database.select().from(clients).where(one(id));
+      return row === undefined ? undefined : stored(row);
+    },
+
+    /** @returns `full` at `limits.clientsPerTenant_count` */
+    async insert(client: StoredClient): Promise<"inserted" | "full"> {
+      const row: Row = { ...client, tenant_id: tenant, servers: JSON.stringify(client.servers) };
+      const below = sql`(select count(*) from ${clients} where ${mine}) < ${limits.clientsPerTenant_count}`;
+      const inserted = await database
+        .insert(clients)
+        .select(rowWhere(clients, row, below))
+        .returning({ id: clients.id });
+      return inserted.length > 0 ? "inserted" : "full";
+    },
+
+    /**
+     * @param seen `updated_at` of the row that the change was computed from
+     * @returns the new row, or `undefined` when it changed or went meanwhile
+     */
+    async update(id: string, seen: number, changes: ClientChanges, now: number): Promise<StoredClient | undefined> {
+      const { servers, ...columns } = changes;
+      const [row] = await database
+        .update(clients)
+        .set({
+          ...columns,
+          ...(servers === undefined ? {} : { servers: JSON.stringify(servers) }),
+          updated_at: Math.max(now, seen + 1),
+        })
+        .where(and(one(id), eq(clients.updated_at, seen)))
+        .returning();
+      return row === undefined ? undefined : stored(row);
+    },
+
+    /** Removes the client and its tokens, in one transaction. @returns false when it changed or went meanwhile */
+    async remove(id: string, seen: number): Promise<boolean> {
+      const remains = database.select({ id: clients.id }).from(clients).where(one(id));
+      const [removed] = await database.batch([
+        database
+          .delete(clients)
+          .where(and(one(id), eq(clients.updated_at, seen)))
+          .returning({ id: clients.id }),
+        database
+          .delete(tokens)
+          .where(
+            and(eq(tokens.tenant_id, tenant), eq(tokens.kind, "client"), eq(tokens.client_id, id), notExists(remains)),
+          ),
+      ]);
+      return removed.length > 0;
+    },
+  };
+}
+
+function stored(row: Row): StoredClient {
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    enabled: row.enabled,
+    servers: allowList.parse(JSON.parse(row.servers)),
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+  };
+}

@@ -1,0 +1,18 @@
+export { admitAdministrator, admitClient, stillAdmitted } from "./admit.ts";
+export { clientsRepository, type ClientChanges, type StoredClient } from "./clients.ts";
+export { metadataUrl, withChallenge } from "./challenge.ts";
+export type { Principal } from "./principal.ts";
+export { hashToken } from "./token-hash.ts";
+export {
+  administrators,
+  initialiseTenant,
+  isLive,
+  mintToken,
+  tokensRepository,
+  undoInitialisation,
+  type MintedToken,
+  type NewToken,
+  type StoredToken,
+  type TokenKind,
+  type TokenOwner,
+} from "./tokens.ts";

@@ -1,0 +1,180 @@
+/**
+ * The methods of the data path: a row for each, and what it does on each of the two endpoints. Every handler gets a request
+ * that passed all checks; it decides, then runs between the two audit events.
+ */
+import { failure, type Failure } from "../errors.ts";
+import type { JsonObject } from "../ports.ts";
+import { isObject } from "../protocol/index.ts";
+import type { Decision } from "../policy/index.ts";
+import { discoverAggregate, discoverServer } from "./discover.ts";
+import type { Exchange, Permitted, Relay } from "./exchange.ts";
+import { openTask } from "./handles.ts";
+import { listAggregate } from "./lists.ts";
+import { listen } from "./listen.ts";
+import { parseName, parseUri } from "./names.ts";
+import { decideServer } from "./permit.ts";
+import { recorded, recordRefusal, type Subject } from "./record.ts";
+import { relay } from "./relay.ts";
+import { toRpcResponse } from "../errors.ts";
+import { limits } from "../limits.ts";
+import type { Reply } from "./reply.ts";
+
+/** Where a request goes on the aggregate endpoint: the server, and the params by its own names. */
+interface Route {
+  readonly slug: string;
+  readonly params: JsonObject;
+  readonly name?: string;
+  readonly taskHandle?: string;
+}
+
+type Resolve = (exchange: Exchange) => Route | undefined | Promise<Route | undefined>;
+type Aggregate = (exchange: Exchange) => Promise<Reply>;
+type Single = (exchange: Exchange, permitted: Permitted) => Promise<Reply>;
+
+interface Row {
+  /** Answers for all permitted servers together … */
+  readonly aggregate?: Aggregate;
+  /** … or finds the one that the request is for. */
+  readonly resolve?: Resolve;
+  /** On `/mcp/{slug}`, where it is not simply relayed. */
+  readonly single?: Single;
+  /** What an unknown name is called; denied ones get the same text. */
+  readonly unknown: string;
+}
+
+const listenAll: Aggregate = (exchange) => listen(exchange, undefined);
+
+// prettier-ignore
+const rows: ReadonlyMap<string, Row> = new Map<string, Row>([
+  //                               /mcp                                     /mcp/{slug}
+  ["server/discover",          { aggregate: discoverAggregate,            single: discoverServer, unknown: "" }],
+  ["tools/list",               { aggregate: listAggregate,                unknown: "" }],
+  ["prompts/list",             { aggregate: listAggregate,                unknown: "" }],
+  ["resources/list",           { aggregate: listAggregate,                unknown: "" }],
+  ["resources/templates/list", { aggregate: listAggregate,                unknown: "" }],
+  ["subscriptions/listen",     { aggregate: listenAll,                    single: listen, unknown: "" }],
+  ["tools/call",               { resolve: byName,                         unknown: "Unknown tool" }],
+  ["prompts/get",              { resolve: byName,                         unknown: "Unknown prompt" }],
+  ["resources/read",           { resolve: byUri,                          unknown: "Unknown resource" }],
+  ["completion/complete",      { resolve: byReference,                    unknown: "Unknown reference" }],
+  ["tasks/get",                { resolve: byTask,                         unknown: "Unknown task" }],
+  ["tasks/update",             { resolve: byTask,                         unknown: "Unknown task" }],
+  ["tasks/cancel",             { resolve: byTask,                         unknown: "Unknown task" }],
+]);
+
+export async function dispatch(exchange: Exchange): Promise<Response> {
+  const row = rows.get(exchange.request.methodName);
+  if (row === undefined) return toRpcResponse(failure("method_not_found"), exchange.request.id);
+  return exchange.endpoint.slug === undefined
+    ? dispatchAggregate(exchange, row)
+    : dispatchSingle(exchange, row, exchange.endpoint.slug);
+}
+
+async function dispatchAggregate(exchange: Exchange, row: Row): Promise<Response> {
+  const { aggregate } = row;
+  if (aggregate !== undefined) {
+    const subject = { decision: openToAll(exchange), ...durationOf(exchange) };
+    return recorded(exchange, subject, () => aggregate(exchange));
+  }
+  const route = await row.resolve?.(exchange);
+  if (route === undefined) return refuse(exchange, row, { decision: nothingByThatName });
+  const { decision, permitted } = decideServer(exchange, route.slug);
+  if (permitted === undefined) return refuse(exchange, row, subjectOf(exchange, decision, undefined, route.name));
+  return run(exchange, decision, { ...route, permitted, aggregate: true });
+}
+
+/** Lists and discovery are for everyone who was admitted: the decision is made for each server in them. */
+const openToAll = (exchange: Exchange): Decision => ({
+  effect: "allow",
+  policy: exchange.principal.kind === "development" ? "development:allow-all" : "each-server",
+  reason: "decided_for_each_server",
+});
+
+const nothingByThatName: Decision = { effect: "deny", policy: "default:deny", reason: "unknown_name" };
+
+async function dispatchSingle(exchange: Exchange, row: Row, slug: string): Promise<Response> {
+  const { decision, permitted } = decideServer(exchange, slug);
+  if (permitted === undefined) {
+    // The whole endpoint does not exist for this caller.
+    return refused(exchange, failure("not_found"), subjectOf(exchange, decision, undefined, exchange.request.name));
+  }
+  const { single } = row;
+  if (single !== undefined) {
+    const subject = { ...subjectOf(exchange, decision, permitted, undefined), ...durationOf(exchange) };
+    return recorded(exchange, subject, () => single(exchange, permitted));
+  }
+  const { params, name } = exchange.request;
+  if (!exchange.request.methodName.startsWith("tasks/")) {
+    return run(exchange, decision, { permitted, params, aggregate: false, ...(name === undefined ? {} : { name }) });
+  }
+  const task = await byTask(exchange);
+  return task?.slug === slug
+    ? run(exchange, decision, { ...task, permitted, aggregate: false })
+    : refuse(exchange, row, subjectOf(exchange, nothingByThatName, permitted, undefined));
+}
+
+function run(exchange: Exchange, decision: Decision, request: Relay): Promise<Response> {
+  const subject: Subject = {
+    ...subjectOf(exchange, decision, request.permitted, request.name),
+    ...(request.params["arguments"] === undefined ? {} : { arguments: request.params["arguments"] }),
+  };
+  return recorded(exchange, subject, () => relay(exchange, request));
+}
+
+function subjectOf(exchange: Exchange, decision: Decision, permitted: Permitted | undefined, name?: string): Subject {
+  return {
+    decision,
+    ...(permitted === undefined ? {} : { server: { id: permitted.server.id, slug: permitted.server.slug } }),
+    ...(name === undefined ? {} : { name: exchange.request.methodName === "resources/read" ? bareUri(name) : name }),
+  };
+}
+
+/** A query or fragment can hold a secret, and is not what a resource is known by. */
+const bareUri = (uri: string): string => uri.replace(/[?#].*$/s, "");
+
+const durationOf = (exchange: Exchange): { duration_ms?: number } =>
+  exchange.request.methodName === "subscriptions/listen" ? { duration_ms: limits.listen_ms } : {};
+
+function refuse(exchange: Exchange, row: Row, subject: Subject): Promise<Response> {
+  const shown = exchange.request.name === undefined ? row.unknown : `${row.unknown}: ${exchange.request.name}`;
+  return refused(exchange, failure("unknown_name", shown), subject);
+}
+
+async function refused(exchange: Exchange, answer: Failure, subject: Subject): Promise<Response> {
+  const recording = await recordRefusal(exchange, subject);
+  return toRpcResponse(recording.ok ? answer : recording.error, exchange.request.id);
+}
+
+function byName(exchange: Exchange): Route | undefined {
+  const named = parseName(exchange.request.name ?? "");
+  if (named === undefined || named.name === "") return undefined;
+  return { ...named, params: { ...exchange.request.params, name: named.name } };
+}
+
+function byUri(exchange: Exchange): Route | undefined {
+  const named = parseUri(exchange.request.name ?? "");
+  if (named === undefined) return undefined;
+  return { ...named, params: { ...exchange.request.params, uri: named.name } };
+}
+
+/** @see MCP 2026-07-28 completion: `ref` names a prompt, or a resource by its URI or template */
+function byReference(exchange: Exchange): Route | undefined {
+  const { ref } = exchange.request.params;
+  if (!isObject(ref)) return undefined;
+  const [member, parse] = ref["type"] === "ref/prompt" ? (["name", parseName] as const) : (["uri", parseUri] as const);
+  const value = ref[member];
+  const named = typeof value === "string" ? parse(value) : undefined;
+  if (named === undefined) return undefined;
+  return { slug: named.slug, params: { ...exchange.request.params, ref: { ...ref, [member]: named.name } } };
+}
+
+/** Task handles are sealed: what they name is known only to the principal that they were made for. */
+async function byTask(exchange: Exchange): Promise<Route | undefined> {
+  const taskHandle = exchange.request.name ?? "";
+  const opened = await openTask(exchange, taskHandle);
+  if (!opened.ok) return undefined;
+  const { server_id, task_id } = opened.value;
+  const server = [...exchange.snapshot.servers.values()].find((candidate) => candidate.id === server_id);
+  if (server === undefined) return undefined;
+  return { slug: server.slug, name: task_id, params: { ...exchange.request.params, taskId: task_id }, taskHandle };
+}

@@ -1,0 +1,63 @@
+/** One request on an MCP endpoint, from admission on: what every later step works with. */
+import type { Principal } from "../admission/index.ts";
+import type { Recorder } from "../audit/index.ts";
+import type { SafeFetch } from "../egress/index.ts";
+import type { Platform } from "../platform.ts";
+import type { ModernRequest } from "../protocol/index.ts";
+import type { Server } from "../registry/index.ts";
+import type { JsonObject } from "../ports.ts";
+import type { Snapshot, TenantHost } from "../tenant/index.ts";
+import type { Vault } from "../vault/index.ts";
+import type { UpstreamContext } from "./upstream/index.ts";
+
+/** `/mcp` or `/mcp/{slug}`. */
+export type Endpoint = { readonly path: string; readonly slug: string | undefined };
+
+export interface Exchange {
+  readonly platform: Platform;
+  readonly tenant: TenantHost;
+  readonly snapshot: Snapshot;
+  readonly principal: Principal;
+  readonly endpoint: Endpoint;
+  readonly vault: Vault;
+  readonly recorder: Recorder;
+  /** The guarded fetch with this invocation's connection budget. */
+  readonly fetch: SafeFetch;
+  /** Headers of the client's request. None goes upstream but `Mcp-Param-*`. */
+  readonly headers: Headers;
+  readonly request: ModernRequest;
+  readonly request_bytes: number;
+  readonly started_at: number;
+  /** Aborts when the client closes the connection, which cancels the request (MCP 2026-07-28 "Cancellation"). */
+  readonly signal: AbortSignal;
+  readonly source: { readonly country?: string; readonly network?: string };
+}
+
+/** A server that the principal may use, with the decision that allows it. */
+export interface Permitted {
+  readonly server: Server;
+  readonly policy: string;
+  readonly reason: string;
+}
+
+/** A request that goes to one upstream. */
+export interface Relay {
+  readonly permitted: Permitted;
+  /** By the upstream's own names. */
+  readonly params: JsonObject;
+  readonly name?: string;
+  /** On the aggregate endpoint URIs in the answer get the server's prefix. */
+  readonly aggregate: boolean;
+  /** The task handle of the client, put back into answers about that task. */
+  readonly taskHandle?: string;
+}
+
+export const contextOf = (exchange: Exchange): UpstreamContext => ({
+  platform: exchange.platform,
+  tenant: exchange.tenant,
+  principal: exchange.principal,
+  vault: exchange.vault,
+  fetch: exchange.fetch,
+  signal: exchange.signal,
+  id: exchange.request.id,
+});

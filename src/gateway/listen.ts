@@ -1,0 +1,232 @@
+/**
+ * `subscriptions/listen`: one stream to the client, one to each upstream behind it. It is acknowledged with what the upstreams
+ * agreed to, ends when the client closes it, and ends gracefully when its time is over or the principal may no longer have it.
+ * @see MCP 2026-07-28 subscriptions
+ */
+import type { Outcome } from "../audit/index.ts";
+import { stillAdmitted } from "../admission/index.ts";
+import { failure } from "../errors.ts";
+import { limits } from "../limits.ts";
+import type { Json, JsonObject } from "../ports.ts";
+import { encodeNotification, encodeResponse, isObject, META } from "../protocol/index.ts";
+import { currentSnapshot } from "../tenant/index.ts";
+import { contextOf, type Exchange, type Permitted } from "./exchange.ts";
+import { openTask } from "./handles.ts";
+import { parseUri, prefixUri } from "./names.ts";
+import { decideServer, permittedServers } from "./permit.ts";
+import { failed, type Reply } from "./reply.ts";
+import { declaresTasks } from "./result.ts";
+import { eraOf, requestUpstream, type UpstreamNotification, type UpstreamReply } from "./upstream/index.ts";
+
+const flags = ["toolsListChanged", "promptsListChanged", "resourcesListChanged"] as const;
+const listChanged: Readonly<Record<string, string>> = {
+  toolsListChanged: "notifications/tools/list_changed",
+  promptsListChanged: "notifications/prompts/list_changed",
+  resourcesListChanged: "notifications/resources/list_changed",
+};
+
+/** What one upstream is asked for, and how its names are the client's. */
+interface Part {
+  readonly permitted: Permitted;
+  readonly filter: JsonObject;
+  readonly toClientUri: (uri: string) => string;
+  /** Task id of the upstream to the handle that the client holds. */
+  readonly tasks: ReadonlyMap<string, string>;
+}
+
+interface Open {
+  readonly part: Part;
+  readonly reply: UpstreamReply;
+  readonly acknowledged: JsonObject;
+}
+
+export async function listen(exchange: Exchange, permitted: Permitted | undefined): Promise<Reply> {
+  const { id, params } = exchange.request;
+  const filter = isObject(params["notifications"]) ? params["notifications"] : {};
+  const uris = strings(filter["resourceSubscriptions"]);
+  const taskIds = strings(filter["taskIds"]);
+  if (uris.length + taskIds.length > limits.listenSubscriptions_count) {
+    return failed(failure("invalid_params", `At most ${limits.listenSubscriptions_count} subscriptions`), id);
+  }
+  if (filter["taskIds"] !== undefined && !declaresTasks(exchange)) {
+    const requiredCapabilities = { extensions: { "io.modelcontextprotocol/tasks": {} } };
+    return failed(failure("missing_capability", undefined, { data: { requiredCapabilities } }), id);
+  }
+  const parts = await partition(exchange, permitted, filter, uris, taskIds);
+  const opened = (await Promise.all(parts.map((part) => openPart(exchange, part)))).filter(
+    (open) => open !== undefined,
+  );
+  return { kind: "stream", messages: multiplex(exchange, opened) };
+}
+
+/** Splits the filter by upstream. What names nothing that this principal may see is left out, as if it did not exist. */
+async function partition(
+  exchange: Exchange,
+  single: Permitted | undefined,
+  filter: JsonObject,
+  uris: readonly string[],
+  taskIds: readonly string[],
+): Promise<Part[]> {
+  const flagged = Object.fromEntries(flags.filter((flag) => filter[flag] === true).map((flag) => [flag, true]));
+  const handles = await Promise.all(
+    taskIds.map(async (handle) => ({ handle, opened: await openTask(exchange, handle) })),
+  );
+  const candidates = single === undefined ? permittedServers(exchange) : [single];
+  return candidates.flatMap((permitted) => {
+    const { slug, id } = permitted.server;
+    const own = single === undefined ? uris.flatMap((uri) => ownUri(uri, slug)) : uris;
+    const tasks = new Map(
+      handles.flatMap(({ handle, opened }) =>
+        opened.ok && opened.value.server_id === id ? [[opened.value.task_id, handle] as const] : [],
+      ),
+    );
+    const part: JsonObject = {
+      ...flagged,
+      ...(own.length === 0 ? {} : { resourceSubscriptions: [...own] }),
+      ...(tasks.size === 0 ? {} : { taskIds: [...tasks.keys()] }),
+    };
+    const toClientUri = single === undefined ? (uri: string) => prefixUri(slug, uri) : (uri: string) => uri;
+    return Object.keys(part).length === 0 ? [] : [{ permitted, filter: part, toClientUri, tasks }];
+  });
+}
+
+function ownUri(uri: string, slug: string): string[] {
+  const named = parseUri(uri);
+  return named?.slug === slug ? [named.name] : [];
+}
+
+/** @returns undefined when the upstream cannot be listened to: then nothing of it is acknowledged */
+async function openPart(exchange: Exchange, part: Part): Promise<Open | undefined> {
+  const context = contextOf(exchange);
+  const { server } = part.permitted;
+  const era = await eraOf(context, server);
+  if (!era.ok || era.value.era === "legacy") return undefined;
+  const reply = requestUpstream(context, server, {
+    method: "subscriptions/listen",
+    params: { ...exchange.request.params, notifications: part.filter },
+    total_ms: limits.listen_ms,
+  });
+  const first = await reply.next();
+  if (first.done === true || first.value.method !== "notifications/subscriptions/acknowledged") {
+    await reply.return({ ok: false, error: failure("upstream_invalid") });
+    return undefined;
+  }
+  const { notifications } = first.value.params;
+  return { part, reply, acknowledged: isObject(notifications) ? notifications : {} };
+}
+
+/** What the client asked for and at least one upstream agreed to, by the client's names. */
+function acknowledgement(opened: readonly Open[]): JsonObject {
+  const honoured: JsonObject = {};
+  const uris: string[] = [];
+  const taskIds: string[] = [];
+  for (const { part, acknowledged } of opened) {
+    for (const flag of flags) if (part.filter[flag] === true && acknowledged[flag] === true) honoured[flag] = true;
+    const asked = new Set(strings(part.filter["resourceSubscriptions"]));
+    for (const uri of strings(acknowledged["resourceSubscriptions"]))
+      if (asked.has(uri)) uris.push(part.toClientUri(uri));
+    for (const id of strings(acknowledged["taskIds"])) taskIds.push(...(part.tasks.get(id) ?? []));
+  }
+  if (uris.length > 0) honoured["resourceSubscriptions"] = uris;
+  if (taskIds.length > 0) honoured["taskIds"] = taskIds;
+  return honoured;
+}
+
+type Event =
+  | { readonly kind: "message"; readonly at: number; readonly value: UpstreamNotification }
+  | { readonly kind: "ended"; readonly at: number }
+  | { readonly kind: "tick" };
+
+async function* multiplex(exchange: Exchange, opened: readonly Open[]): AsyncGenerator<string, Outcome, void> {
+  const { id } = exchange.request;
+  const { clock } = exchange.platform.ports;
+  const tag = { [META.subscriptionId]: id };
+  const closed = new AbortController();
+  const pending = new Map(opened.map((open, at) => [at, nextOf(open.reply, at)]));
+  const until = clock.now() + limits.listen_ms;
+  let silent_since = clock.now();
+  try {
+    yield encodeNotification("notifications/subscriptions/acknowledged", {
+      _meta: tag,
+      notifications: acknowledgement(opened),
+    });
+    let tick = tickOf(exchange, closed.signal);
+    while (clock.now() < until) {
+      const event = await Promise.race([...pending.values(), tick]);
+      if (event.kind === "tick") {
+        if (exchange.signal.aborted) return { status: "cancelled" };
+        if (!(await stillAllowed(exchange, opened))) return { status: "interrupted", reason: "no_longer_allowed" };
+        if (clock.now() - silent_since >= limits.listenKeepAlive_ms) {
+          silent_since = clock.now();
+          yield "";
+        }
+        tick = tickOf(exchange, closed.signal);
+      } else if (event.kind === "ended") {
+        pending.delete(event.at);
+        // An upstream that ended its part took what it had acknowledged away: the client is told by the end.
+        if (pending.size === 0 || opened.length > 0) break;
+      } else {
+        const open = opened[event.at];
+        if (open === undefined) continue;
+        pending.set(event.at, nextOf(open.reply, event.at));
+        const text = toClient(open, event.value, tag);
+        if (text === undefined) continue;
+        silent_since = clock.now();
+        yield text;
+      }
+    }
+    yield encodeResponse(id, { result: { resultType: "complete", _meta: tag } });
+    return { status: "ok" };
+  } finally {
+    closed.abort();
+    await Promise.all(opened.map(({ reply }) => end(reply)));
+  }
+}
+
+const tickOf = async (exchange: Exchange, signal: AbortSignal): Promise<Event> => {
+  await exchange.platform.ports.clock.sleep(limits.streamRecheck_ms, signal);
+  return { kind: "tick" };
+};
+
+async function nextOf(reply: UpstreamReply, at: number): Promise<Event> {
+  const next = await reply.next();
+  return next.done === true ? { kind: "ended", at } : { kind: "message", at, value: next.value };
+}
+
+async function end(reply: UpstreamReply): Promise<void> {
+  await reply.return({ ok: false, error: failure("upstream_invalid", undefined, { reason: "cancelled" }) });
+}
+
+/** Whether the principal, and each server behind the stream, still stands as it did. */
+async function stillAllowed(exchange: Exchange, opened: readonly Open[]): Promise<boolean> {
+  const snapshot = await currentSnapshot(exchange.platform, exchange.tenant.id);
+  if (!snapshot.ok) return false;
+  const subject = { ...exchange, snapshot: snapshot.value };
+  if (!stillAdmitted(exchange.principal, snapshot.value, exchange.platform.ports.clock.now())) return false;
+  return opened.every(({ part }) => {
+    const { permitted } = decideServer(subject, part.permitted.server.slug);
+    return permitted?.server.id === part.permitted.server.id;
+  });
+}
+
+/** A notification under the client's subscription and names; undefined for what it did not ask for. */
+function toClient(open: Open, { method, params }: UpstreamNotification, tag: JsonObject): string | undefined {
+  const { part } = open;
+  const meta = { ...(isObject(params["_meta"]) ? params["_meta"] : {}), ...tag };
+  if (flags.some((flag) => part.filter[flag] === true && listChanged[flag] === method)) {
+    return encodeNotification(method, { ...params, _meta: meta });
+  }
+  if (method === "notifications/resources/updated") {
+    const uri = params["uri"];
+    if (typeof uri !== "string" || !strings(part.filter["resourceSubscriptions"]).includes(uri)) return undefined;
+    return encodeNotification(method, { ...params, uri: part.toClientUri(uri), _meta: meta });
+  }
+  if (method === "notifications/tasks") {
+    const handle = part.tasks.get(String(params["taskId"]));
+    return handle === undefined ? undefined : encodeNotification(method, { ...params, taskId: handle, _meta: meta });
+  }
+  return undefined;
+}
+
+const strings = (value: Json | undefined): string[] =>
+  Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];

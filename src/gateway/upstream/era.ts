@@ -1,0 +1,141 @@
+/**
+ * Which era a server speaks, asked once for each server and credential. Only evidence is kept: what is inconclusive (401,
+ * 403, 5xx, silence) is asked again at the next call. Verdicts live in memory and, for isolates that start cold, in KV.
+ */
+import * as z from "zod";
+import { BoundedMap } from "../../bounded-map.ts";
+import { failure, type Failure } from "../../errors.ts";
+import { limits } from "../../limits.ts";
+import { err, ok, type JsonObject, type Result } from "../../ports.ts";
+import { encodeRequest, MODERN_VERSION } from "../../protocol/index.ts";
+import type { Target, UpstreamContext } from "./call.ts";
+import { post } from "./http.ts";
+import { initialize } from "./legacy-session.ts";
+import { readMessages } from "./messages.ts";
+import { ownMeta } from "./modern.ts";
+
+const verdictSchema = z.object({
+  era: z.enum(["modern", "legacy"]),
+  /** What the server declares. For modern servers the whole result of `server/discover`. */
+  capabilities: z.record(z.string(), z.json()),
+  instructions: z.string().optional(),
+  /** Milliseconds since the Unix epoch. */
+  found_at: z.number(),
+});
+
+export type Verdict = z.infer<typeof verdictSchema>;
+
+const verdicts = new BoundedMap<Verdict>(limits.eras_count);
+
+/** Modern protocol errors: a server that answers with one of them speaks 2026-07-28, whatever the status. */
+const modernErrors = new Set([-32020, -32021, -32022]);
+
+/** The revision counts with every change of URL or credential, so the key holds both. */
+const keyOf = (context: UpstreamContext, server: Target): string =>
+  `era:${JSON.stringify([context.tenant.id, server.id, server.revision])}`;
+
+/** @returns the verdict, or the failure that made the probe inconclusive */
+export async function eraOf(context: UpstreamContext, server: Target): Promise<Result<Verdict, Failure>> {
+  const key = keyOf(context, server);
+  const now = context.platform.ports.clock.now();
+  const fresh = (verdict: Verdict | undefined): verdict is Verdict =>
+    verdict !== undefined && verdict.found_at <= now && now - verdict.found_at < limits.eraVerdict_ms;
+
+  const known = verdicts.get(key);
+  if (fresh(known)) return ok(known);
+  const stored = await readStored(context, key);
+  if (fresh(stored)) {
+    verdicts.set(key, stored);
+    return ok(stored);
+  }
+  const probed = await probe(context, server, now);
+  if (!probed.ok) return probed;
+  verdicts.set(key, probed.value);
+  context.platform.waitUntil(store(context, key, probed.value));
+  return probed;
+}
+
+export function forgetEra(context: UpstreamContext, server: Target): void {
+  verdicts.delete(keyOf(context, server));
+  context.platform.waitUntil(forgetStored(context, keyOf(context, server)));
+}
+
+async function probe(context: UpstreamContext, server: Target, found_at: number): Promise<Result<Verdict, Failure>> {
+  const modern = await probeModern(context, server, found_at);
+  if (!modern.ok || modern.value !== undefined) return modern as Result<Verdict, Failure>;
+  const session = await initialize(context, server, limits.eraProbe_ms);
+  if (!session.ok) return session;
+  const { capabilities, instructions } = session.value;
+  return ok({ era: "legacy", capabilities, ...(instructions === undefined ? {} : { instructions }), found_at });
+}
+
+/** @returns a modern verdict; undefined on evidence against it; a failure when nothing can be said */
+async function probeModern(
+  context: UpstreamContext,
+  server: Target,
+  found_at: number,
+): Promise<Result<Verdict | undefined, Failure>> {
+  const id = context.platform.ports.random.uuid();
+  const response = await post(context, server, {
+    headers: [
+      ["mcp-protocol-version", MODERN_VERSION],
+      ["mcp-method", "server/discover"],
+    ],
+    body: encodeRequest(id, "server/discover", { _meta: ownMeta }),
+    total_ms: limits.eraProbe_ms,
+  });
+  if (!response.ok) return response;
+  const { status } = response.value;
+  if (status >= 500 || status === 429 || status === 408) {
+    await response.value.discard();
+    return err(failure("upstream_refused", undefined, { reason: `upstream_http_${status}` }));
+  }
+  const messages = readMessages(response.value, id);
+  let next = await messages.next();
+  while (next.done !== true) next = await messages.next();
+  // No readable answer to our id on a 2xx or 4xx: an earlier revision, or no MCP server; `initialize` will tell.
+  if (!next.value.ok) return next.value.error.code === "upstream_invalid" ? ok(undefined) : next.value;
+  const { response: answer } = next.value.value;
+  if (answer.kind === "error") {
+    return ok(modernErrors.has(answer.error.code) ? { era: "modern", capabilities: {}, found_at } : undefined);
+  }
+  const { supportedVersions, capabilities, instructions } = answer.result;
+  if (!Array.isArray(supportedVersions) || !supportedVersions.includes(MODERN_VERSION)) return ok(undefined);
+  return ok({
+    era: "modern",
+    capabilities: isObject(capabilities) ? capabilities : {},
+    ...(typeof instructions === "string" ? { instructions } : {}),
+    found_at,
+  });
+}
+
+/** KV is a cache that may be stale or down: then the server is asked. */
+async function readStored(context: UpstreamContext, key: string): Promise<Verdict | undefined> {
+  try {
+    return verdictSchema.safeParse(await context.platform.bindings.CACHE.get(key, "json")).data;
+  } catch (cause) {
+    context.platform.log("warn", "KV could not be read", { cause });
+    return undefined;
+  }
+}
+
+async function store(context: UpstreamContext, key: string, verdict: Verdict): Promise<void> {
+  try {
+    await context.platform.bindings.CACHE.put(key, JSON.stringify(verdict), {
+      expirationTtl: Math.max(60, Math.ceil(limits.eraVerdict_ms / 1000)),
+    });
+  } catch (cause) {
+    context.platform.log("warn", "KV could not be written", { cause });
+  }
+}
+
+async function forgetStored(context: UpstreamContext, key: string): Promise<void> {
+  try {
+    await context.platform.bindings.CACHE.delete(key);
+  } catch (cause) {
+    context.platform.log("warn", "KV could not be written", { cause });
+  }
+}
+
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

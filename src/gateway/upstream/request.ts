@@ -1,0 +1,79 @@
+/** A request to an upstream server in the era that it speaks. */
+import type { Failure } from "../../errors.ts";
+import { limits } from "../../limits.ts";
+import { err, ok, type JsonObject, type Result } from "../../ports.ts";
+import type { Target, UpstreamAnswer, UpstreamCall, UpstreamContext, UpstreamReply } from "./call.ts";
+import { eraOf, forgetEra } from "./era.ts";
+import { legacyRequest } from "./legacy.ts";
+import { modernRequest } from "./modern.ts";
+
+/** Errors with which a server says that it is not of the era that we took it for, before anything ran. */
+const eraErrors = new Set([-32022]);
+
+export async function* requestUpstream(context: UpstreamContext, server: Target, call: UpstreamCall): UpstreamReply {
+  const verdict = await eraOf(context, server);
+  if (!verdict.ok) return verdict;
+  const request = verdict.value.era === "modern" ? modernRequest : legacyRequest;
+  const answered = yield* request(context, server, call);
+  if (looksOfAnotherEra(answered)) forgetEra(context, server);
+  return answered;
+}
+
+/** The same without interest in what comes before the answer: for lists, probes and catalogs. */
+export async function askUpstream(
+  context: UpstreamContext,
+  server: Target,
+  call: UpstreamCall,
+): Promise<Result<UpstreamAnswer, Failure>> {
+  const reply = requestUpstream(context, server, call);
+  let next = await reply.next();
+  while (next.done !== true) next = await reply.next();
+  return next.value;
+}
+
+/** All pages of a list, within the bounds of `limits.listPages_count` and `limits.listItems_count`. */
+export async function askAllPages(
+  context: UpstreamContext,
+  server: Target,
+  method: string,
+  member: string,
+  meta: JsonObject,
+  total_ms: number,
+): Promise<Result<{ items: JsonObject[]; ttl_ms: number; truncated: boolean }, Failure>> {
+  const items: JsonObject[] = [];
+  let ttl_ms = Number.MAX_SAFE_INTEGER;
+  let cursor: string | undefined;
+  const { clock } = context.platform.ports;
+  const until = clock.now() + total_ms;
+  for (let page = 0; page < limits.listPages_count; page++) {
+    const params: JsonObject = { ...(cursor === undefined ? {} : { cursor }), _meta: meta };
+    const left_ms = Math.max(1, until - clock.now());
+    const answer = await askUpstream(context, server, { method, params, total_ms: left_ms });
+    if (!answer.ok) return answer;
+    const { response } = answer.value;
+    // A server without this capability says "method not found": to an aggregate that is an empty list.
+    if (response.kind === "error")
+      return response.error.code === -32601
+        ? ok({ items, ttl_ms, truncated: false })
+        : err(refused(response.error.code));
+    const { [member]: listed, nextCursor, ttlMs } = response.result;
+    for (const item of Array.isArray(listed) ? listed : []) if (isObject(item)) items.push(item);
+    ttl_ms = Math.min(ttl_ms, typeof ttlMs === "number" && ttlMs >= 0 ? ttlMs : 0);
+    if (typeof nextCursor !== "string") return ok({ items, ttl_ms, truncated: false });
+    if (nextCursor === cursor || items.length >= limits.listItems_count) break;
+    cursor = nextCursor;
+  }
+  return ok({ items: items.slice(0, limits.listItems_count), ttl_ms, truncated: true });
+}
+
+const refused = (code: number): Failure => ({ code: "upstream_refused", reason: `upstream_error_${code}` });
+
+function looksOfAnotherEra(answered: Result<UpstreamAnswer, Failure>): boolean {
+  if (!answered.ok)
+    return answered.error.reason === "upstream_http_405" || answered.error.reason === "upstream_http_404";
+  const { response } = answered.value;
+  return response.kind === "error" && eraErrors.has(response.error.code);
+}
+
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

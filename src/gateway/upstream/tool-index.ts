@@ -1,0 +1,47 @@
+/**
+ * What Gatehouse must know of a tool before it can be its client: the `x-mcp-header` parameters, which it checks on the way
+ * in and sends on the way out. Kept in memory for each server and principal.
+ */
+import { BoundedMap } from "../../bounded-map.ts";
+import type { Failure } from "../../errors.ts";
+import { limits } from "../../limits.ts";
+import { ok, type Json, type Result } from "../../ports.ts";
+import { readParamHeaders, type ParamHeader } from "../../protocol/index.ts";
+import type { Target, UpstreamContext } from "./call.ts";
+import { ownMeta } from "./modern.ts";
+import { askAllPages } from "./request.ts";
+
+/** Tool name to its mirrored parameters; tools without any are absent. */
+export type ToolIndex = ReadonlyMap<string, readonly ParamHeader[]>;
+
+const indexes = new BoundedMap<{ readonly index: ToolIndex; readonly until: number }>(limits.toolIndexes_count);
+
+const keyOf = (context: UpstreamContext, server: Target): string =>
+  JSON.stringify([context.tenant.id, server.id, server.revision, context.principal.id]);
+
+export async function toolIndex(context: UpstreamContext, server: Target): Promise<Result<ToolIndex, Failure>> {
+  const key = keyOf(context, server);
+  const now = context.platform.ports.clock.now();
+  const known = indexes.get(key);
+  if (known !== undefined && known.until > now && known.until - now <= limits.toolIndex_ms) return ok(known.index);
+  const listed = await askAllPages(context, server, "tools/list", "tools", ownMeta, limits.listPerUpstream_ms);
+  if (!listed.ok) return listed;
+  const index = new Map<string, readonly ParamHeader[]>();
+  for (const tool of listed.value.items) {
+    const declared = mirroredParameters(tool["inputSchema"] ?? null);
+    if (typeof tool["name"] === "string" && declared !== undefined && declared.length > 0)
+      index.set(tool["name"], declared);
+  }
+  indexes.set(key, { index, until: now + limits.toolIndex_ms });
+  return ok(index);
+}
+
+export function forgetToolIndex(context: UpstreamContext, server: Target): void {
+  indexes.delete(keyOf(context, server));
+}
+
+/** @returns undefined when an annotation is not valid: then the tool is left out, alone */
+export function mirroredParameters(inputSchema: Json): readonly ParamHeader[] | undefined {
+  const declared = readParamHeaders(inputSchema);
+  return declared.ok ? declared.value : undefined;
+}

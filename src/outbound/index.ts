@@ -1,0 +1,1 @@
+export { authenticationFor, type Authentication } from "./authenticate.ts";

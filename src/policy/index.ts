@@ -1,0 +1,1 @@
+export { decide, type Decision, type Question } from "./decide.ts";

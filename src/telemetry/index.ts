@@ -1,0 +1,1 @@
+export { createLogger, log, type Level, type Log } from "./log.ts";

@@ -1,0 +1,6 @@
+export { resolveTenant, type TenantHost } from "./host.ts";
+export { defaultSettings, settingsSchema, type TenantSettings } from "./settings.ts";
+export { settingsStore, type StoredSettings } from "./settings-store.ts";
+export type { Client, Snapshot, Token } from "./snapshot.ts";
+export { announceChange, currentSnapshot } from "./store.ts";
+export { Tenant } from "./tenant-object.ts";

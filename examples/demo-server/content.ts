@@ -2,9 +2,14 @@
 import { completable, ResourceTemplate, type McpServer } from "@modelcontextprotocol/server";
 import * as z from "zod";
 
-const greetings: Readonly<Record<string, string>> = { de: "Guten Tag", en: "Good day", fr: "Bonjour", nl: "Goedendag" };
+const greetings = new Map([
+  ["de", "Guten Tag"],
+  ["en", "Good day"],
+  ["fr", "Bonjour"],
+  ["nl", "Goedendag"],
+]);
 const languages = (typed: string | undefined): string[] =>
-  Object.keys(greetings).filter((language) => language.startsWith(typed ?? ""));
+  [...greetings.keys()].filter((language) => language.startsWith(typed ?? ""));
 
 export function addContent(server: McpServer): void {
   server.registerResource(
@@ -23,7 +28,7 @@ export function addContent(server: McpServer): void {
     }),
     { title: "Greeting", description: "A greeting by language", mimeType: "text/plain" },
     async (uri, { language }) => ({
-      contents: [{ uri: uri.href, mimeType: "text/plain", text: greetings[String(language)] ?? "Hello" }],
+      contents: [{ uri: uri.href, mimeType: "text/plain", text: greetings.get(String(language)) ?? "Hello" }],
     }),
   );
   server.registerPrompt(

@@ -19,10 +19,7 @@ export function isJson(contentType: string | null): boolean {
  * Reads at most one chunk past `limits.adminBody_bytes`, whatever Content-Length claims, and gives up after
  * `limits.bodyRead_ms`: workerd never times a request body out.
  */
-export async function readBody(
-  request: Request,
-  clock: Clock,
-): Promise<Result<Uint8Array<ArrayBuffer>, Failure>> {
+export async function readBody(request: Request, clock: Clock): Promise<Result<Uint8Array<ArrayBuffer>, Failure>> {
   if (request.body === null) return ok(new Uint8Array());
   if (Number(request.headers.get("content-length") ?? 0) > limits.adminBody_bytes) return err(tooLarge);
   const reader = request.body.getReader();
@@ -39,9 +36,7 @@ export async function readBody(
   }
 }
 
-async function collect(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-): Promise<Uint8Array<ArrayBuffer> | Failure> {
+async function collect(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array<ArrayBuffer> | Failure> {
   const chunks: Uint8Array[] = [];
   let length_bytes = 0;
   try {
@@ -73,5 +68,7 @@ export function parseBody(bytes: Uint8Array): Result<Json, Failure> {
   const parsed = parseStrictJson(bytes);
   if (parsed.ok) return parsed;
   const { reason } = parsed.error;
-  return err(failure("parse_error", "The body must be one JSON object in UTF-8", reason === undefined ? {} : { reason }));
+  return err(
+    failure("parse_error", "The body must be one JSON object in UTF-8", reason === undefined ? {} : { reason }),
+  );
 }

@@ -33,15 +33,17 @@ const updateBody = z.strictObject({
   enabled: z.boolean().optional(),
 });
 
-const clientAnswer = z.object({
-  id: idSchema,
-  name: z.string(),
-  description: z.string(),
-  enabled: z.boolean(),
-  servers: z.array(idSchema).describe("Ids of the servers on the allow-list"),
-  created_at: timeSchema,
-  updated_at: timeSchema,
-});
+const clientAnswer = z
+  .object({
+    id: idSchema,
+    name: z.string(),
+    description: z.string(),
+    enabled: z.boolean(),
+    servers: z.array(idSchema).describe("Ids of the servers on the allow-list"),
+    created_at: timeSchema,
+    updated_at: timeSchema,
+  })
+  .meta({ id: "Client" });
 
 const detailedAnswer = clientAnswer.extend({ tokens: z.array(tokenAnswer) });
 

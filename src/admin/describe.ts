@@ -19,9 +19,10 @@ const uuid: JsonObject = { type: "string", format: "uuid" };
 /** @see OpenAPI Specification 3.1.1 */
 export function describeAdminApi(routes: readonly Route[]): JsonObject {
   const paths: { [path: string]: JsonObject } = {};
+  const schemas: JsonObject = { Problem: jsonSchema(problemSchema, "output", {}) };
   for (const route of routes) {
     const path = route.path.replaceAll(/:(\w+)/g, "{$1}");
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) };
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route, schemas) };
   }
   paths["/openapi.json"] = {
     get: {
@@ -46,8 +47,10 @@ export function describeAdminApi(routes: readonly Route[]): JsonObject {
     security: [{ administrator: [] }],
     paths,
     components: {
-      securitySchemes: { administrator: { type: "http", scheme: "bearer", description: "An administrator token, gha_…" } },
-      schemas: { Problem: jsonSchema(problemSchema, "output") },
+      securitySchemes: {
+        administrator: { type: "http", scheme: "bearer", description: "An administrator token, gha_…" },
+      },
+      schemas,
       responses: {
         Problem: {
           description: "What is wrong and what to do",
@@ -58,7 +61,7 @@ export function describeAdminApi(routes: readonly Route[]): JsonObject {
   };
 }
 
-function operation(route: Route): JsonObject {
+function operation(route: Route, schemas: JsonObject): JsonObject {
   const { has } = route;
   const [tag = "", ...verb] = route.action.split(".");
   const parameters = [...pathParameters(route), ...queryParameters(route), ...headerParameters(route)];
@@ -71,11 +74,11 @@ function operation(route: Route): JsonObject {
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(route.body === undefined
       ? {}
-      : { requestBody: { required: true, content: json(jsonSchema(route.body, "input")) } }),
+      : { requestBody: { required: true, content: json(jsonSchema(route.body, "input", schemas)) } }),
     responses: {
       [String(has.status)]: {
         description: has.status === 204 ? "Done" : "The result",
-        ...(has.answer === undefined ? {} : { content: json(jsonSchema(has.answer, "output")) }),
+        ...(has.answer === undefined ? {} : { content: json(jsonSchema(has.answer, "output", schemas)) }),
       },
       default: { $ref: "#/components/responses/Problem" },
     },
@@ -95,7 +98,7 @@ function pathParameters(route: Route): JsonObject[] {
 
 function queryParameters(route: Route): JsonObject[] {
   if (route.query === undefined) return [];
-  const { properties, required } = queryShape.parse(jsonSchema(route.query, "input"));
+  const { properties, required } = queryShape.parse(jsonSchema(route.query, "input", {}));
   return Object.entries(properties).map(([name, schema]) => ({
     name,
     in: "query",
@@ -121,8 +124,21 @@ function header(name: string, description: string): JsonObject {
   return { name, in: "header", required: false, description, schema: { type: "string" } };
 }
 
-/** @throws when a schema of the API has no JSON Schema: a defect of the table of routes */
-function jsonSchema(schema: z.ZodType, io: "input" | "output"): JsonObject {
-  const { $schema: _, "~standard": __, ...rest } = z.toJSONSchema(schema, { target: "draft-2020-12", io, reused: "inline" });
-  return z.record(z.string(), z.json()).parse(JSON.parse(JSON.stringify(rest)));
+const objectSchema = z.record(z.string(), z.json());
+
+/**
+ * A schema with a name (`.meta({ id })`) becomes a component and a reference to it.
+ * @param schemas gets the components
+ * @throws when a schema of the API has no JSON Schema: a defect of the table of routes
+ */
+function jsonSchema(schema: z.ZodType, io: "input" | "output", schemas: JsonObject): JsonObject {
+  const generated = JSON.stringify(z.toJSONSchema(schema, { target: "draft-2020-12", io }), (name, value: unknown) =>
+    name === "$schema" || name === "~standard" || (name === "id" && typeof value === "string") ? undefined : value,
+  ).replaceAll('"#/$defs/', '"#/components/schemas/');
+  const { $defs = {}, ...own } = objectSchema.parse(JSON.parse(generated));
+  Object.assign(schemas, $defs);
+  const name = z.globalRegistry.get(schema)?.id;
+  if (name === undefined) return own;
+  schemas[name] = own;
+  return { $ref: `#/components/schemas/${name}` };
 }

@@ -19,7 +19,11 @@ export const timeSchema = z.int().nonnegative().describe("Milliseconds since the
 
 /** Kept apart in the log and in URLs: whole days are what people set, milliseconds are what is stored. */
 export const expiryMembers = {
-  expires_in_days: z.int().min(1).max(limits.tokenLife_ms_max / day_ms).optional(),
+  expires_in_days: z
+    .int()
+    .min(1)
+    .max(limits.tokenLife_ms_max / day_ms)
+    .optional(),
   expires_at: timeSchema.optional(),
 };
 

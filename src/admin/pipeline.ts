@@ -119,7 +119,9 @@ async function refuse(action: string, failed: Failure, incoming: Incoming, now: 
     resourceId: id.success ? id.data : undefined,
   });
   const recorded = await admin.record(event);
-  return toProblem(recorded.ok ? failed : failure("audit_unavailable", "The refusal of this request could not be recorded"));
+  return toProblem(
+    recorded.ok ? failed : failure("audit_unavailable", "The refusal of this request could not be recorded"),
+  );
 }
 
 function toResponse(answer: Answer): Response {

@@ -18,12 +18,15 @@ import { invalidField } from "./validation.ts";
 
 const urlSchema = z.string().min(1).max(limits.upstreamUrl_chars);
 
+const authenticationField = authenticationSchema.meta({ id: "Authentication" });
+const credentialField = credentialSchema.meta({ id: "Credential" });
+
 export const createServerBody = z.strictObject({
   slug: slugSchema,
   name: nameSchema.optional(),
   url: urlSchema,
-  authentication: authenticationSchema.default({ type: "none" }),
-  credential: credentialSchema.optional(),
+  authentication: authenticationField.default({ type: "none" }),
+  credential: credentialField.optional(),
   timeout_ms: timeoutSchema.default(limits.upstreamIdle_ms),
   enabled: z.boolean().default(true),
 });
@@ -32,28 +35,30 @@ export const updateServerBody = z.strictObject({
   slug: z.never({ error: "cannot be changed: clients and policies know the server by it" }).optional(),
   name: nameSchema.optional(),
   url: urlSchema.optional(),
-  authentication: authenticationSchema.optional(),
-  credential: credentialSchema.nullable().optional().describe("null removes the stored one"),
+  authentication: authenticationField.optional(),
+  credential: credentialField.nullable().optional().describe("null removes the stored one"),
   timeout_ms: timeoutSchema.optional(),
   enabled: z.boolean().optional(),
 });
 
-export const serverAnswer = z.object({
-  id: idSchema,
-  slug: slugSchema,
-  name: z.string(),
-  url: z.string(),
-  endpoint: z.string().describe("The URL at which clients reach this server through Gatehouse"),
-  enabled: z.boolean(),
-  timeout_ms: timeoutSchema,
-  authentication: authenticationSchema,
-  credential: z.object({ set: z.boolean() }).describe("Whether a credential is stored. It is never shown."),
-  ready: z.boolean().describe("False while a call could not be authenticated"),
-  ready_detail: z.string().optional().describe("What is missing"),
-  created_at: timeSchema,
-  updated_at: timeSchema,
-  warnings: z.array(z.string()).optional().describe("What this change did besides what was asked for"),
-});
+export const serverAnswer = z
+  .object({
+    id: idSchema,
+    slug: slugSchema,
+    name: z.string(),
+    url: z.string(),
+    endpoint: z.string().describe("The URL at which clients reach this server through Gatehouse"),
+    enabled: z.boolean(),
+    timeout_ms: timeoutSchema,
+    authentication: authenticationField,
+    credential: z.object({ set: z.boolean() }).describe("Whether a credential is stored. It is never shown."),
+    ready: z.boolean().describe("False while a call could not be authenticated"),
+    ready_detail: z.string().optional().describe("What is missing"),
+    created_at: timeSchema,
+    updated_at: timeSchema,
+    warnings: z.array(z.string()).optional().describe("What this change did besides what was asked for"),
+  })
+  .meta({ id: "Server" });
 
 /** @returns what a call would lack, or undefined when it can be authenticated */
 function missingCredential({ authentication, credential }: StoredServer): string | undefined {
@@ -61,7 +66,11 @@ function missingCredential({ authentication, credential }: StoredServer): string
   return `Authentication ${authentication.type} needs a credential and none is stored: send it as "credential".`;
 }
 
-export function serverView(admin: AdminDependencies, server: StoredServer, warnings?: readonly string[]): Readonly<Record<string, unknown>> {
+export function serverView(
+  admin: AdminDependencies,
+  server: StoredServer,
+  warnings?: readonly string[],
+): Readonly<Record<string, unknown>> {
   const missing = missingCredential(server);
   return {
     id: server.id,
@@ -110,7 +119,10 @@ export function checkServerUrl(
 }
 
 /** What no schema of one member can see. @returns undefined when they fit */
-export function checkCredential(authentication: Authentication, credential: Credential | undefined): Failure | undefined {
+export function checkCredential(
+  authentication: Authentication,
+  credential: Credential | undefined,
+): Failure | undefined {
   if (authentication.type === "headers") {
     const names = authentication.headers.map((name) => name.toLowerCase());
     if (new Set(names).size !== names.length) return invalidField("authentication.headers", "names a header twice");

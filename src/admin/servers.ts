@@ -129,7 +129,7 @@ async function remove(call: Call<unknown, unknown>): Promise<Result<Done, Failur
 }
 
 const droppedWarning =
-  "The stored credential was dropped, because it was given for another address or authentication. Send it again as \"credential\".";
+  'The stored credential was dropped, because it was given for another address or authentication. Send it again as "credential".';
 
 interface NextCredential {
   readonly sealed: string | null;

@@ -5,22 +5,26 @@ import { limits } from "../limits.ts";
 import type { Ports } from "../ports.ts";
 import { idSchema, timeSchema } from "./fields.ts";
 
-export const tokenAnswer = z.object({
-  id: idSchema,
-  name: z.string(),
-  created_at: timeSchema,
-  expires_at: timeSchema,
-  revoked_at: timeSchema.nullable(),
-  live: z.boolean().describe("Neither revoked nor expired"),
-});
+export const tokenAnswer = z
+  .object({
+    id: idSchema,
+    name: z.string(),
+    created_at: timeSchema,
+    expires_at: timeSchema,
+    revoked_at: timeSchema.nullable(),
+    live: z.boolean().describe("Neither revoked nor expired"),
+  })
+  .meta({ id: "Token" });
 
-export const newTokenAnswer = z.object({
-  id: idSchema,
-  name: z.string(),
-  token: z.string().describe("Shown in this answer only"),
-  created_at: timeSchema,
-  expires_at: timeSchema,
-});
+export const newTokenAnswer = z
+  .object({
+    id: idSchema,
+    name: z.string(),
+    token: z.string().describe("Shown in this answer only"),
+    created_at: timeSchema,
+    expires_at: timeSchema,
+  })
+  .meta({ id: "NewToken" });
 
 export function tokenView(token: StoredToken, now: number): Readonly<Record<string, unknown>> {
   return {

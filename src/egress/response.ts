@@ -111,14 +111,14 @@ const wholeBody = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 const atOnce_bytes = 64 * 1024;
 
 /** The cheap way for the common answer: half the time of reading it piece by piece, and bounded by its announced length. */
-async function readAtOnce(response: Response, exchange: Exchange): Promise<Result<string, Failure>> {
+async function readAtOnce(response: Response, exchange: Exchange, cap_bytes: number): Promise<Result<string, Failure>> {
   exchange.awaitUpstream();
   const bytes = await new Promise<ArrayBuffer | undefined>((resolve) => {
     exchange.onEnd(() => resolve(undefined));
     response.arrayBuffer().then(resolve, () => exchange.fail(brokenOff()));
   });
   if (bytes === undefined) return err(exchange.fail(brokenOff()));
-  if (bytes.byteLength > atOnce_bytes) return err(exchange.fail(tooLarge(atOnce_bytes)));
+  if (bytes.byteLength > cap_bytes) return err(exchange.fail(tooLarge(cap_bytes)));
   exchange.end();
   try {
     return ok(wholeBody.decode(bytes));
@@ -186,7 +186,7 @@ export function boundedResponse(response: Response, exchange: Exchange, caps: Bo
       if (!taken && exchange.abort !== undefined) return err(exchange.abort.failure);
       const body = take();
       return announced_bytes <= atOnce_bytes
-        ? readAtOnce(response, exchange)
+        ? readAtOnce(response, exchange, cap_bytes)
         : readText(boundedReader(body, exchange, cap_bytes), exchange);
     },
     async discard() {

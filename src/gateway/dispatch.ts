@@ -77,9 +77,11 @@ async function dispatchAggregate(exchange: Exchange, row: Row): Promise<Response
     return recorded(exchange, subject, () => aggregate(exchange));
   }
   const route = await row.resolve?.(exchange);
-  if (route === undefined) return refuse(exchange, row, { decision: nothingByThatName });
+  if (route === undefined)
+    return refuse(exchange, row, subjectOf(exchange, nothingByThatName, undefined, exchange.request.name));
   const { decision, permitted } = decideServer(exchange, route.slug);
-  if (permitted === undefined) return refuse(exchange, row, subjectOf(exchange, decision, undefined, route.name));
+  if (permitted === undefined)
+    return refuse(exchange, row, subjectOf(exchange, decision, undefined, exchange.request.name));
   return run(exchange, decision, { ...route, permitted, aggregate: true });
 }
 

@@ -14,7 +14,11 @@ const iv_bytes = 12;
 const tag_bytes = 16;
 const form = /^(?<kid>[A-Za-z0-9._-]{1,32})\.(?<body>[A-Za-z0-9_-]+)$/;
 
-const contentSchema = z.strictObject({ expires_at: z.int(), payload: z.record(z.string(), z.json()) });
+/** Authenticated, and out of `JSON.parse`: the payload is JSON. A record schema would drop a member named `__proto__`. */
+const payloadSchema = z.custom<JsonObject>(
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+);
+const contentSchema = z.strictObject({ expires_at: z.int(), payload: payloadSchema });
 export type HandleContent = { readonly expires_at: number; readonly payload: JsonObject };
 
 export async function sealContent(

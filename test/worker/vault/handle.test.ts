@@ -12,7 +12,7 @@ const invalid = { ok: false, error: { code: "invalid_params", reason: "handle_in
 describe("sealed handles", () => {
   it("VT-11: what was sealed opens, whatever the payload", async () => {
     const vault = await vaultOf(`k.1:${one}`);
-    const payload = fc.dictionary(fc.string().filter((name) => name !== "__proto__"), fc.jsonValue({ maxDepth: 2 }));
+    const payload = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 2 }));
     await fc.assert(
       fc.asyncProperty(payload, async (value) => {
         const json = JSON.parse(JSON.stringify(value));

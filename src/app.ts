@@ -158,12 +158,18 @@ async function mcp(c: AppContext): Promise<Response> {
     recorder,
     fetch: createSafeFetch(ports, policy, createConnectionBudget(limits.connectionsAtOnce_count)),
     source: { ...(country === undefined ? {} : { country }), ...(address === undefined ? {} : { network: address }) },
-    countUnknown: (reason) =>
-      unknownCallers.count(
-        { tenant: tenant.id, reason, address },
-        { clock: ports.clock, random: ports.random, waitUntil: platform.waitUntil, recorder },
-      ),
+    countUnknown: countUnknown(c),
   });
+}
+
+/** Failures of callers that nobody knows become one event for each window, never a message each. */
+function countUnknown(c: AppContext): (reason: string) => void {
+  const { platform, tenant, recorder } = c.var.site;
+  const { clock, random } = platform.ports;
+  const address = c.req.header("cf-connecting-ip");
+  const { waitUntil } = platform;
+  return (reason) =>
+    unknownCallers.count({ tenant: tenant.id, reason, address }, { clock, random, waitUntil, recorder });
 }
 
 /** What the admin API works with; it answers by itself what a caller without credential gets. */
@@ -193,5 +199,7 @@ const admission: MiddlewareHandler<{ Bindings: Env; Variables: Variables }> = as
     announce: () => announceChange(platform, tenant.id),
     queryEvents: (filter) => queryEvents(bindings, tenant.id, filter, now),
   });
-  return next();
+  await next();
+  if (!admitted.ok && c.res.status === 401) countUnknown(c)(admitted.error.reason ?? admitted.error.code);
+  return undefined;
 };

@@ -111,6 +111,12 @@ export function toProblem(failed: Failure): Response {
   };
   return new Response(JSON.stringify(problem), {
     status,
-    headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...failed.headers },
+    headers: {
+      "content-type": "application/problem+json",
+      "cache-control": "no-store",
+      // RFC 9110 section 15.5.2: a 401 always says how to authenticate.
+      ...(status === 401 ? { "www-authenticate": "Bearer" } : {}),
+      ...failed.headers,
+    },
   });
 }

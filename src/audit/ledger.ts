@@ -108,7 +108,8 @@ export class Ledger extends DurableObject<Env> {
     if (event.type === "mcp.response") {
       sql.exec("DELETE FROM open_requests WHERE request_id = ?", event.request_id);
     }
-    if (event.type === "mcp.request") {
+    // What was refused is over with its request event.
+    if (event.type === "mcp.request" && event.decision.effect === "allow") {
       // Queues do not keep order: the outcome may be here already.
       sql.exec(
         `INSERT INTO open_requests SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM events WHERE request_id = ?)`,

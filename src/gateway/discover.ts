@@ -3,7 +3,7 @@
  * @see MCP 2026-07-28 server/discover
  */
 import type { Json, JsonObject } from "../ports.ts";
-import { encodeResponse, META, MODERN_VERSION } from "../protocol/index.ts";
+import { encodeResponse, META, MODERN_VERSION, isObject } from "../protocol/index.ts";
 import { contextOf, type Exchange, type Permitted } from "./exchange.ts";
 import { outcomesKey } from "./lists.ts";
 import { permittedServers } from "./permit.ts";
@@ -87,6 +87,3 @@ function discovered(
     ...(outcomes === undefined ? {} : { upstreams: outcomes }),
   };
 }
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

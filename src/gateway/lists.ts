@@ -2,7 +2,7 @@
 import { failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { Json, JsonObject } from "../ports.ts";
-import { encodeResponse } from "../protocol/index.ts";
+import { encodeResponse, isObject } from "../protocol/index.ts";
 import { contextOf, type Exchange, type Permitted } from "./exchange.ts";
 import { prefixName, prefixUri } from "./names.ts";
 import { permittedServers } from "./permit.ts";
@@ -127,6 +127,3 @@ function withoutProgress(meta: JsonObject): JsonObject {
   const { progressToken: _, ...rest } = meta;
   return rest;
 }
-
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

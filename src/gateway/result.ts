@@ -2,7 +2,7 @@
 import type { Outcome } from "../audit/index.ts";
 import { failure, type Failure } from "../errors.ts";
 import { err, ok, type Json, type JsonObject, type Result } from "../ports.ts";
-import { missingCapabilities } from "../protocol/index.ts";
+import { missingCapabilities, isObject } from "../protocol/index.ts";
 import type { Exchange, Relay } from "./exchange.ts";
 import { sealRequestState, sealTask } from "./handles.ts";
 import { keepListable } from "./lists.ts";
@@ -99,6 +99,3 @@ export function declaresTasks(exchange: Exchange): boolean {
   const extensions = exchange.request.meta.clientCapabilities["extensions"];
   return isObject(extensions) && extensions[tasksExtension] !== undefined;
 }
-
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -2,11 +2,9 @@
  * What the aggregate endpoint changes in answers: resource URIs get their server's prefix wherever they appear. Each function
  * changes its argument in place and tells whether it did, so that an untouched answer keeps its bytes.
  */
+import { isObject } from "../protocol/index.ts";
 import type { Json, JsonObject } from "../ports.ts";
 import { prefixUri } from "./names.ts";
-
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 function prefixMember(holder: Json | undefined, member: string, slug: string): boolean {
   if (!isObject(holder) || typeof holder[member] !== "string") return false;

@@ -41,6 +41,8 @@ function elicitationMode(params: JsonObject): string {
 }
 
 function isDeclared(capability: string, declared: JsonObject): boolean {
+  // A client may declare whatever it likes, this word included.
+  if (capability === UNKNOWN_INPUT_REQUEST) return false;
   const [feature = "", part] = capability.split(".");
   const value = member(declared, feature);
   if (!isObject(value)) return false;

@@ -86,7 +86,7 @@ function readError(error: Json | undefined): RpcError | undefined {
 /** The canonical text of a response. */
 export function encodeResponse(
   id: string | number,
-  response: { readonly result: JsonObject } | { readonly error: RpcError },
+  response: RpcResponse | { readonly result: JsonObject } | { readonly error: RpcError },
 ): string {
   return JSON.stringify(
     "result" in response

@@ -20,6 +20,8 @@ export class SseOverflow extends Error {
 
 const LF = 0x0a;
 const CR = 0x0d;
+/** `event: ` is the longest field that a line may start with beside its value. */
+const field_bytes = 8;
 const encoder = new TextEncoder();
 
 /**
@@ -66,7 +68,7 @@ class SseDecoder {
   constructor(event_bytes: number) {
     this.#event_bytes = event_bytes;
     this.#parser = createParser({
-      maxBufferSize: event_bytes,
+      maxBufferSize: event_bytes + field_bytes,
       onEvent: ({ id, event, data }) => {
         // Nothing after the overlong event counts, though it came in the same chunk.
         this.overflowed ||= exceeds(data, event_bytes);
@@ -82,7 +84,7 @@ class SseDecoder {
   /** @returns the events that `chunk` completes */
   decode(chunk: Uint8Array): SseEvent[] {
     const first = firstLineEnd(chunk);
-    if (this.#line_bytes + first > this.#event_bytes) {
+    if (this.#line_bytes + first > this.#event_bytes + field_bytes) {
       this.overflowed = true;
       return [];
     }

@@ -19,11 +19,20 @@ const escape = (character: string): string => `\\u${character.charCodeAt(0).toSt
 export function createLogger(write: (level: Level, line: string) => void): Log {
   return function log(level, message, fields) {
     const head = { level, message: redactText(message) };
-    // The head wins: no field can pretend to be another level or message.
-    const line = JSON.stringify({ ...head, ...redactMembers(fields), ...head });
+    const line = lineOf(head, fields);
     const short = line.length <= limits.logLine_chars ? line : JSON.stringify({ ...head, cut_chars: line.length });
     write(level, short.replace(active, escape));
   };
+}
+
+/** The head wins: no field can pretend to be another level or message. */
+function lineOf(head: object, fields: Record<string, unknown>): string {
+  try {
+    return JSON.stringify({ ...head, ...redactMembers(fields), ...head });
+  } catch {
+    // A getter threw. Logging must not break what it reports on.
+    return JSON.stringify({ ...head, fields: "unreadable" });
+  }
 }
 
 /** The platform's console, by level. */

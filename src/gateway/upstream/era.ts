@@ -7,7 +7,7 @@ import { BoundedMap } from "../../bounded-map.ts";
 import { failure, type Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { err, ok, type JsonObject, type Result } from "../../ports.ts";
-import { encodeRequest, MODERN_VERSION } from "../../protocol/index.ts";
+import { encodeRequest, MODERN_VERSION, isObject } from "../../protocol/index.ts";
 import type { Target, UpstreamContext } from "./call.ts";
 import { post } from "./http.ts";
 import { initialize } from "./legacy-session.ts";
@@ -136,6 +136,3 @@ async function forgetStored(context: UpstreamContext, key: string): Promise<void
     context.platform.log("warn", "KV could not be written", { cause });
   }
 }
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

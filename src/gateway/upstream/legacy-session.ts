@@ -6,7 +6,7 @@ import { BoundedMap } from "../../bounded-map.ts";
 import { failure, type Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { err, ok, type JsonObject, type Result } from "../../ports.ts";
-import { encodeNotification, encodeRequest, LEGACY_VERSIONS } from "../../protocol/index.ts";
+import { encodeNotification, encodeRequest, LEGACY_VERSIONS, isObject } from "../../protocol/index.ts";
 import type { Target, UpstreamContext } from "./call.ts";
 import { post } from "./http.ts";
 import { readMessages } from "./messages.ts";
@@ -131,6 +131,3 @@ export async function tell(
   await response.value.discard();
   return ok(undefined);
 }
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -5,7 +5,14 @@
 import { failure, type Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { err, ok, type Json, type JsonObject, type Result } from "../../ports.ts";
-import { encodeNotification, encodeRequest, encodeResponse, META, type RpcResponse } from "../../protocol/index.ts";
+import {
+  encodeNotification,
+  encodeRequest,
+  encodeResponse,
+  META,
+  type RpcResponse,
+  isObject,
+} from "../../protocol/index.ts";
 import type {
   Target,
   UpstreamAnswer,
@@ -194,6 +201,3 @@ function translate(hop: Hop, response: RpcResponse, status: number): Result<Upst
   const error = { code: known, message, ...(data === undefined ? {} : { data }) };
   return ok({ response: { kind: "error", error }, text: undefined, status });
 }
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

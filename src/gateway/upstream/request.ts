@@ -1,4 +1,5 @@
 /** A request to an upstream server in the era that it speaks. */
+import { isObject } from "../../protocol/index.ts";
 import type { Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { err, ok, type JsonObject, type Result } from "../../ports.ts";
@@ -74,6 +75,3 @@ function looksOfAnotherEra(answered: Result<UpstreamAnswer, Failure>): boolean {
   const { response } = answered.value;
   return response.kind === "error" && eraErrors.has(response.error.code);
 }
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -21,10 +21,43 @@ function nextByte(): number {
 }
 let ids = 0;
 
+/** Every member that some answer has. A test that reads one which is absent fails on its value. */
+export interface Body {
+  readonly id: string;
+  readonly slug: string;
+  readonly name: string;
+  readonly url: string;
+  readonly endpoint: string;
+  readonly description: string;
+  readonly enabled: boolean;
+  readonly authentication: { readonly type: string };
+  readonly credential: { readonly set: boolean };
+  readonly ready: boolean;
+  readonly ready_detail: string;
+  readonly warnings: readonly string[];
+  readonly servers: readonly string[];
+  readonly token: string;
+  readonly tokens: readonly Body[];
+  readonly created_at: number;
+  readonly updated_at: number;
+  readonly expires_at: number;
+  readonly revoked_at: number | null;
+  readonly live: boolean;
+  readonly replaces: { readonly id: string; readonly expires_at: number };
+  readonly audit_strict: boolean;
+  readonly allowed_origins: readonly string[];
+  readonly items: readonly Body[];
+  readonly next: string | null;
+  readonly type: string;
+  readonly title: string;
+  readonly detail: string;
+  readonly errors: readonly { readonly path: string; readonly message: string }[];
+}
+
 export interface Answered {
   readonly status: number;
   readonly headers: Headers;
-  readonly body: any;
+  readonly body: Body;
   readonly text: string;
 }
 
@@ -42,15 +75,18 @@ export class Harness {
   readonly waiting = new Set<() => void>();
   recording: Result<void, Failure> = ok(undefined);
   announcing: Result<void, Failure> = ok(undefined);
-  filters: unknown[] = [];
+  readonly filters: unknown[] = [];
 
   readonly app = new Hono<{ Variables: { admin: AdminDependencies } }>();
 
-  constructor(
-    readonly tenant: string,
-    readonly vault: Vault,
-    readonly changes: Partial<AdminDependencies> = {},
-  ) {
+  readonly tenant: string;
+  readonly vault: Vault;
+  readonly changes: Partial<AdminDependencies>;
+
+  constructor(tenant: string, vault: Vault, changes: Partial<AdminDependencies> = {}) {
+    this.tenant = tenant;
+    this.vault = vault;
+    this.changes = changes;
     this.app.use("/api/v1/*", async (context, next) => {
       context.set("admin", { ...this.dependencies(), ...this.changes });
       await next();
@@ -117,7 +153,7 @@ export class Harness {
     });
     const text = await response.text();
     const isJson = /json/.test(response.headers.get("content-type") ?? "");
-    return { status: response.status, headers: response.headers, text, body: isJson && text !== "" ? JSON.parse(text) : null };
+    return { status: response.status, headers: response.headers, text, body: JSON.parse(isJson ? text : "{}") };
   }
 
   get = (path: string, headers: Record<string, string> = {}) => this.send("GET", path, undefined, { headers });
@@ -127,20 +163,20 @@ export class Harness {
     this.send("PATCH", path, body, { headers });
   remove = (path: string, headers: Record<string, string> = {}) => this.send("DELETE", path, undefined, { headers });
 
-  async server(body: object = {}): Promise<any> {
+  async server(body: object = {}): Promise<Body> {
     ids += 1;
     const made = await this.post("/servers", { slug: `s${ids}`, url: "https://mcp.example.com/mcp", ...body });
     if (made.status !== 201) throw new Error(made.text);
     return made.body;
   }
 
-  async client(body: object = {}): Promise<any> {
+  async client(body: object = {}): Promise<Body> {
     const made = await this.post("/clients", { name: "nightly", ...body });
     if (made.status !== 201) throw new Error(made.text);
     return made.body;
   }
 
-  async token(clientId: string, body: object = {}): Promise<any> {
+  async token(clientId: string, body: object = {}): Promise<Body> {
     const made = await this.post(`/clients/${clientId}/tokens`, body);
     if (made.status !== 201) throw new Error(made.text);
     return made.body;

@@ -1,11 +1,17 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import * as z from "zod";
 import { hashToken } from "../../../src/admission/index.ts";
 import { failure } from "../../../src/errors.ts";
 import { ok } from "../../../src/ports.ts";
 import { harness, setupSecret, unavailable } from "./harness.ts";
 
 const fresh = { initialised: false, principal: undefined, admissionFailure: failure("unauthenticated") };
+
+const setUp = z.object({
+  tenant: z.string(),
+  token: z.object({ id: z.string(), token: z.string(), expires_at: z.number() }),
+});
 
 const tokenRows = (tenant: string) =>
   env.DB.prepare("select id, hash, kind, expires_at from tokens where tenant_id = ?").bind(tenant).all();
@@ -15,33 +21,34 @@ describe("R1 set-up", () => {
     const admin = await harness(fresh);
     const answer = await admin.post("/setup", { secret: setupSecret });
     expect(answer.status).toBe(201);
-    expect(answer.body.tenant).toBe(admin.tenant);
-    expect(answer.body.token.token).toMatch(/^gha_[A-Za-z0-9_-]{43}$/);
+    const { tenant, token } = setUp.parse(answer.body);
+    expect(tenant).toBe(admin.tenant);
+    expect(token.token).toMatch(/^gha_[A-Za-z0-9_-]{43}$/);
     expect(answer.headers.get("cache-control")).toBe("no-store");
   });
 
   it("R1: only the hash of the token is stored", async () => {
     const admin = await harness(fresh);
-    const { body } = await admin.post("/setup", { secret: setupSecret });
+    const { token } = setUp.parse((await admin.post("/setup", { secret: setupSecret })).body);
     const { results } = await tokenRows(admin.tenant);
     expect(results).toEqual([
       {
-        id: body.token.id,
-        hash: await hashToken(body.token.token),
+        id: token.id,
+        hash: await hashToken(token.token),
         kind: "administrator",
-        expires_at: body.token.expires_at,
+        expires_at: token.expires_at,
       },
     ]);
   });
 
   it("AD-15: set-up is announced and recorded once, without the secret", async () => {
     const admin = await harness(fresh);
-    const { body } = await admin.post("/setup", { secret: setupSecret, name: "first" });
+    const { token } = setUp.parse((await admin.post("/setup", { secret: setupSecret, name: "first" })).body);
     expect(admin.announced_count).toBe(1);
     expect(admin.events).toEqual([
       expect.objectContaining({
         action: "setup.complete",
-        actor: { agent: `administrator:${body.token.id}` },
+        actor: { agent: `administrator:${token.id}` },
         fields: ["name"],
         outcome: "ok",
       }),

@@ -149,7 +149,7 @@ describe("S5 Outbox", () => {
     const slow = withFaults(queue.binding, {
       sendBatch: async (messages: Iterable<MessageSendRequest>) => {
         asked += 1;
-        if (asked === 1) await stub.put([second]);
+        if (asked === 1) await outbox("o11").put([second]);
         await queue.binding.sendBatch(messages);
       },
     });

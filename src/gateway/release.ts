@@ -1,0 +1,127 @@
+/** The answer on its way to the client: with the outcome recorded behind it or, in strict tenants, before its last byte. */
+import type { Outcome } from "../audit/index.ts";
+import { failure, type Failure } from "../errors.ts";
+import type { Result } from "../ports.ts";
+import { encodeSse, encodeSseComment } from "../protocol/index.ts";
+import type { Exchange } from "./exchange.ts";
+import { failed, outcomeOf, type Reply } from "./reply.ts";
+
+type Answer = Extract<Reply, { kind: "answer" }>;
+type Messages = Extract<Reply, { kind: "stream" }>["messages"];
+
+export interface Measured {
+  readonly outcome: Outcome;
+  readonly size_bytes: number;
+  readonly size_chars: number;
+  readonly upstreams?: Readonly<Record<string, string>>;
+}
+
+/** Hands the `mcp.response` event over. Called once for each request. */
+export type RecordOutcome = (measured: Measured) => Promise<Result<void, Failure>>;
+
+const encoder = new TextEncoder();
+
+export function release(exchange: Exchange, reply: Reply, record: RecordOutcome): Response | Promise<Response> {
+  return reply.kind === "answer"
+    ? releaseAnswer(exchange, reply, record)
+    : releaseStream(exchange, reply.messages, record);
+}
+
+export function respond(reply: Answer, body = encoder.encode(reply.body)): Response {
+  return new Response(body, {
+    status: reply.status,
+    headers: { "content-type": "application/json", "cache-control": "no-store" },
+  });
+}
+
+/** What a client gets whose request could not be recorded. A call that ran must not be repeated only for that. */
+export function unrecorded(exchange: Exchange, reply: Reply): Failure {
+  const mayHaveRun =
+    exchange.request.methodName === "tools/call" && (reply.kind === "stream" || reply.outcome.status !== "error");
+  return failure(mayHaveRun ? "executed_unrecorded" : "audit_unavailable", undefined, { reason: "audit_unavailable" });
+}
+
+async function releaseAnswer(exchange: Exchange, reply: Answer, record: RecordOutcome): Promise<Response> {
+  const body = encoder.encode(reply.body);
+  const { outcome, upstreams } = reply;
+  const sizes = { size_bytes: body.byteLength, size_chars: reply.body.length };
+  const recording = record({ outcome, ...sizes, ...(upstreams === undefined ? {} : { upstreams }) });
+  if (exchange.snapshot.settings.audit_strict) {
+    const after = await recording;
+    if (!after.ok) return respond(failed(unrecorded(exchange, reply), exchange.request.id));
+  } else {
+    exchange.platform.waitUntil(logLost(exchange, recording));
+  }
+  return respond(reply, body);
+}
+
+/** The sweeper gives a request whose response event is lost the outcome `unknown`; here it is only said. */
+async function logLost(exchange: Exchange, recording: Promise<Result<void, Failure>>): Promise<void> {
+  const result = await recording;
+  if (!result.ok) exchange.platform.log("error", "An outcome could not be recorded", { tenant: exchange.tenant.id });
+}
+
+/**
+ * One event stream. Each message is pulled when the client has room for it, so a slow reader slows the upstream down and
+ * nothing piles up here.
+ */
+function releaseStream(exchange: Exchange, messages: Messages, record: RecordOutcome): Response {
+  const strict = exchange.snapshot.settings.audit_strict;
+  const sizes = { size_bytes: 0, size_chars: 0 };
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  exchange.platform.waitUntil(ended);
+
+  let recording: Promise<Result<void, Failure>> | undefined;
+  const finish = (outcome: Outcome): Promise<Result<void, Failure>> => {
+    recording ??= record({ outcome, ...sizes });
+    void logLost(exchange, recording).then(end);
+    return recording;
+  };
+  const cancel = async (): Promise<void> => {
+    await finish({ status: "cancelled" });
+    await messages.return({ status: "cancelled" });
+  };
+  // A client that closes the connection cancels the stream; the signal covers one that leaves before it reads.
+  exchange.signal.addEventListener("abort", () => void cancel(), { once: true });
+
+  /** In strict tenants the newest message waits for the next one or for the record. */
+  let held: Uint8Array | undefined;
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const next = await nextMessage(exchange, messages);
+      if (next.done !== true) {
+        const event = toEvent(next.value);
+        sizes.size_bytes += event.byteLength;
+        sizes.size_chars += next.value.length;
+        const ready = strict ? held : event;
+        if (strict) held = event;
+        controller.enqueue(ready ?? encodeSseComment());
+        return;
+      }
+      const after = await finish(next.value);
+      if (held !== undefined) controller.enqueue(after.ok ? held : refusal(exchange));
+      controller.close();
+    },
+    cancel,
+  });
+  return new Response(body, {
+    status: 200,
+    // `x-accel-buffering`: proxies must not hold events back.
+    headers: { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" },
+  });
+}
+
+const refusal = (exchange: Exchange): Uint8Array =>
+  encodeSse(failed(failure("executed_unrecorded"), exchange.request.id).body);
+
+/** An empty message stands for "still here". */
+const toEvent = (message: string): Uint8Array => (message === "" ? encodeSseComment() : encodeSse(message));
+
+async function nextMessage(exchange: Exchange, messages: Messages): Promise<IteratorResult<string, Outcome>> {
+  try {
+    return await messages.next();
+  } catch (cause) {
+    exchange.platform.log("error", "A stream failed unexpectedly", { method: exchange.request.methodName, cause });
+    return { done: true, value: outcomeOf(failure("internal", undefined, { reason: "internal" })) };
+  }
+}

@@ -1,0 +1,84 @@
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { harness, unavailable } from "./harness.ts";
+
+describe("R4 settings", () => {
+  it("R4: an untouched tenant has the defaults", async () => {
+    const admin = await harness();
+    expect((await admin.get("/settings")).body).toEqual({ audit_strict: false, allowed_origins: [] });
+  });
+
+  it("R4: a change leaves what it does not name", async () => {
+    const admin = await harness();
+    await admin.patch("/settings", { audit_strict: true });
+    await admin.patch("/settings", { allowed_origins: ["https://app.example.com"] });
+    expect((await admin.get("/settings")).body).toEqual({
+      audit_strict: true,
+      allowed_origins: ["https://app.example.com"],
+    });
+  });
+
+  it("R1: settings of development mode do not initialise the tenant", async () => {
+    const admin = await harness({ mode: "development" });
+    await admin.patch("/settings", { audit_strict: true });
+    const row = await env.DB.prepare("select initialised_at from tenants where id = ?").bind(admin.tenant).first();
+    expect(row).toEqual({ initialised_at: 0 });
+  });
+
+  it.each([
+    ["an unknown member", { audit: true }, "audit"],
+    ["another type", { audit_strict: "yes" }, "audit_strict"],
+    ["an origin with a path", { allowed_origins: ["https://app.example.com/x"] }, "allowed_origins.0"],
+    ["any origin", { allowed_origins: ["*"] }, "allowed_origins.0"],
+    ["null as origin", { allowed_origins: ["null"] }, "allowed_origins.0"],
+  ])("R4: %s is refused by name", async (_name, body, path) => {
+    const admin = await harness();
+    const answer = await admin.patch("/settings", body);
+    expect(answer.status).toBe(422);
+    expect(answer.body.errors[0]?.path).toBe(path);
+  });
+});
+
+describe("S3 events", () => {
+  it("AU-23: reading the log is recorded, with the names of the filters only", async () => {
+    const admin = await harness();
+    const answer = await admin.get("/events?user=alice&q=secret+plans");
+    expect(answer.body).toEqual({ items: [], next: null });
+    expect(admin.events).toEqual([
+      expect.objectContaining({ action: "events.read", outcome: "ok", fields: ["user", "q", "limit"] }),
+    ]);
+    expect(JSON.stringify(admin.events)).not.toContain("alice");
+    expect(admin.announced_count).toBe(0);
+  });
+
+  it("AU-23: a reading that cannot be recorded is refused", async () => {
+    const admin = await harness();
+    admin.recording = unavailable;
+    expect((await admin.get("/events")).status).toBe(503);
+  });
+
+  it("S3: the parsed filter is handed on", async () => {
+    const admin = await harness();
+    await admin.get("/events?type=mcp.request&from=5&limit=7");
+    expect(admin.filters).toEqual([{ type: "mcp.request", from: 5, limit: 7 }]);
+  });
+
+  it.each([
+    ["-1", 1],
+    ["0", 1],
+    ["1000000000", 500],
+  ])("AD-10: a page of %s events is clamped to %i", async (limit, clamped) => {
+    const admin = await harness();
+    expect((await admin.get(`/events?limit=${limit}`)).status).toBe(200);
+    expect(admin.filters).toEqual([{ limit: clamped }]);
+  });
+
+  it.each(["type=nothing", "from=yesterday", "limit=all", "sort=time", "decision=maybe"])(
+    "AD-08: the filter %s is refused",
+    async (query) => {
+      const admin = await harness();
+      expect((await admin.get(`/events?${query}`)).status).toBe(422);
+      expect(admin.filters).toEqual([]);
+    },
+  );
+});

@@ -85,4 +85,9 @@ const child = spawn(node, [join(root, "scripts", `${task}.ts`), ...args], {
 child.once("error", (error) => fail(`${node} could not be started: ${error.message}`));
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 process.on("exit", () => child.kill());
+// npm passes a signal to its shell only, which dies without telling us: the task must not outlive them.
+if (process.env.npm_lifecycle_event !== undefined) {
+  const parent = process.ppid;
+  setInterval(() => process.ppid === parent || child.kill("SIGTERM"), 500).unref();
+}
 child.once("exit", (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));

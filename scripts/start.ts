@@ -2,15 +2,17 @@
  * `npm start`: Gatehouse in development mode with two demo upstreams behind it, on this machine and for this machine only.
  */
 import { mkdirSync } from "node:fs";
-import { at } from "./lib/root.ts";
 import { createApi, putServer } from "./lib/admin-api.ts";
 import type { Part } from "./lib/child.ts";
 import { localKey } from "./lib/keys.ts";
-import { isFree } from "./lib/network.ts";
+import { answers, isFree } from "./lib/network.ts";
+import { at } from "./lib/root.ts";
 import { startRuntime, type Runtime } from "./lib/runtime.ts";
 import { startDemo, startEverything } from "./lib/upstreams.ts";
 import { welcome } from "./lib/welcome.ts";
 
+/** How often the gateway is asked whether it lives, and how long it may take to answer. */
+const unresponsive_ms = 5_000;
 const tenants = "default=localhost acme=acme.localhost";
 
 function fail(text: string, code: number): never {
@@ -86,6 +88,16 @@ async function startGateway(port: number, state: string): Promise<Runtime> {
   return runtime;
 }
 
+/** workerd has no event for its own end, so it is asked. */
+function watchGateway(url: URL): void {
+  const health = new URL("/healthz", url);
+  setInterval(async () => {
+    if (stopping || (await answers(health, unresponsive_ms)) || stopping) return;
+    process.stderr.write(`Gatehouse has not answered for ${unresponsive_ms / 1000} seconds.\n`);
+    await stopAll(1);
+  }, unresponsive_ms).unref();
+}
+
 async function main(): Promise<void> {
   checkArguments(process.argv.slice(2));
   const port = parsePort(process.env["PORT"]);
@@ -100,6 +112,7 @@ async function main(): Promise<void> {
   const api = createApi(gateway.url);
   await putServer(api, { slug: "everything", name: "Everything (official test server)", url: upstreams.everything.href });
   await putServer(api, { slug: "demo", name: "Demo", url: upstreams.demo.href });
+  watchGateway(gateway.url);
   process.stdout.write(welcome(gateway.url, ["demo", "everything"]));
 }
 

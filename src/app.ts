@@ -2,7 +2,14 @@
 import { Hono, type Context, type MiddlewareHandler } from "hono";
 import { createAdminApi, type AdminDependencies } from "./admin/index.ts";
 import { admitAdministrator } from "./admission/index.ts";
-import { createRecorder, createUnknownCallers, queryEvents, type Recorder } from "./audit/index.ts";
+import {
+  createRecorder,
+  createUnknownCallers,
+  networkPrefix,
+  queryEvents,
+  type Recorder,
+  type UnknownCallers,
+} from "./audit/index.ts";
 import { checkUrl, createConnectionBudget, createSafeFetch } from "./egress/index.ts";
 import { parseConfiguration, type Configuration } from "./env.ts";
 import { failure, toProblem } from "./errors.ts";
@@ -20,6 +27,7 @@ interface Site {
   readonly tenant: TenantHost;
   readonly vault: Vault;
   readonly recorder: Recorder;
+  readonly unknownCallers: UnknownCallers;
 }
 
 type Variables = { site: Site; admin: AdminDependencies };
@@ -27,15 +35,14 @@ type AppContext = Context<{ Bindings: Env; Variables: Variables }>;
 
 export type App = Hono<{ Bindings: Env; Variables: Variables }>;
 
-const unknownCallers = createUnknownCallers();
-
 export function createApp(ports: Ports): App {
   const app = new Hono<{ Bindings: Env; Variables: Variables }>({ strict: true });
-  const site = openSite(ports);
+  const openVault = vaultOpener(ports);
+  const site = openSite(ports, openVault);
 
   // prettier-ignore
   {
-    app.get("/healthz",                                         health(ports));
+    app.get("/healthz",                                         health(openVault));
     app.get("/.well-known/oauth-protected-resource",            site, metadata);
     app.get("/.well-known/oauth-protected-resource/mcp",        site, metadata);
     app.get("/.well-known/oauth-protected-resource/mcp/:slug",  site, metadata);
@@ -52,26 +59,28 @@ export function createApp(ports: Ports): App {
   return app;
 }
 
-/** Keys are parsed once in an isolate; the value is immutable. */
-const vaults = new Map<string, Awaited<ReturnType<typeof createVault>>>();
+type OpenVault = (configuration: Configuration) => ReturnType<typeof createVault>;
 
-async function openVault(configuration: Configuration, ports: Ports): Promise<Awaited<ReturnType<typeof createVault>>> {
-  const known = vaults.get(configuration.keys);
-  if (known !== undefined) return known;
-  const opened = await createVault(configuration.keys, ports);
-  vaults.clear();
-  vaults.set(configuration.keys, opened);
-  return opened;
+/** Keys are parsed once for each app, whose ports the vault keeps; the value is immutable. */
+function vaultOpener(ports: Ports): OpenVault {
+  let known: { readonly keys: string; readonly opened: Awaited<ReturnType<typeof createVault>> } | undefined;
+  return async function openVault({ keys }) {
+    if (known?.keys === keys) return known.opened;
+    const opened = await createVault(keys, ports);
+    known = { keys, opened };
+    return opened;
+  };
 }
 
 /** The tenant of the hostname, on a deployment whose configuration and keys are right. Nothing works before that. */
-function openSite(ports: Ports): MiddlewareHandler<{ Bindings: Env; Variables: Variables }> {
+function openSite(ports: Ports, openVault: OpenVault): MiddlewareHandler<{ Bindings: Env; Variables: Variables }> {
+  const unknownCallers = createUnknownCallers();
   return async function site(c, next) {
     const configuration = parseConfiguration(c.env);
     if (!configuration.ok) return sealed(configuration.error);
     const tenant = resolveTenant(new URL(c.req.url), configuration.value);
     if (tenant === undefined) return toProblem(failure("not_found", "There is no tenant at this host"));
-    const vault = await openVault(configuration.value, ports);
+    const vault = await openVault(configuration.value);
     if (!vault.ok) return sealed(vault.error);
     const platform: Platform = {
       configuration: configuration.value,
@@ -81,7 +90,7 @@ function openSite(ports: Ports): MiddlewareHandler<{ Bindings: Env; Variables: V
       log,
     };
     const recorder = createRecorder({ queue: c.env.AUDIT, outbox: c.env.OUTBOX, clock: ports.clock });
-    c.set("site", { platform, tenant, vault: vault.value, recorder });
+    c.set("site", { platform, tenant, vault: vault.value, recorder, unknownCallers });
     return next();
   };
 }
@@ -91,10 +100,10 @@ function sealed(sentence: string): Response {
   return toProblem(failure("sealed", sentence, { headers: { "retry-after": "60" } }));
 }
 
-function health(ports: Ports) {
+function health(openVault: OpenVault) {
   return async (c: AppContext): Promise<Response> => {
     const configuration = parseConfiguration(c.env);
-    const usable = configuration.ok && (await openVault(configuration.value, ports)).ok;
+    const usable = configuration.ok && (await openVault(configuration.value)).ok;
     const status = usable ? { status: "ok", mode: configuration.value.mode } : { status: "sealed" };
     return Response.json(status, { status: usable ? 200 : 503, headers: { "cache-control": "no-store" } });
   };
@@ -157,14 +166,14 @@ async function mcp(c: AppContext): Promise<Response> {
     vault,
     recorder,
     fetch: createSafeFetch(ports, policy, createConnectionBudget(limits.connectionsAtOnce_count)),
-    source: { ...(country === undefined ? {} : { country }), ...(address === undefined ? {} : { network: address }) },
+    source: { ...(country === undefined ? {} : { country }), network: networkPrefix(address) },
     countUnknown: countUnknown(c),
   });
 }
 
 /** Failures of callers that nobody knows become one event for each window, never a message each. */
 function countUnknown(c: AppContext): (reason: string) => void {
-  const { platform, tenant, recorder } = c.var.site;
+  const { platform, tenant, recorder, unknownCallers } = c.var.site;
   const { clock, random } = platform.ports;
   const address = c.req.header("cf-connecting-ip");
   const { waitUntil } = platform;
@@ -178,7 +187,10 @@ const admission: MiddlewareHandler<{ Bindings: Env; Variables: Variables }> = as
   const { configuration, ports, bindings } = platform;
   const origin = c.req.header("origin");
   // The admin API has no web client of another origin: a page that calls it is an attack on a loopback deployment.
-  if (origin !== undefined && origin !== tenant.origin) return toProblem(failure("forbidden_origin"));
+  if (origin !== undefined && origin !== tenant.origin) {
+    countUnknown(c)("origin");
+    return toProblem(failure("forbidden_origin"));
+  }
   const snapshot = await currentSnapshot(platform, tenant.id);
   if (!snapshot.ok) return toProblem(snapshot.error);
   const now = ports.clock.now();

@@ -73,6 +73,8 @@ export const limits = {
   upstreamTotal_ms: 10 * minute,
   /** A list waits for each upstream this long: far under the 30 s after which clients give up. */
   listPerUpstream_ms: 5 * second,
+  /** And all of them together this long, however many there are. */
+  listTotal_ms: 15 * second,
   /** The aggregate promises freshness for no longer than this. */
   listTtl_ms_max: 5 * minute,
   listPages_count: 50,

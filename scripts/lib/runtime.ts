@@ -3,7 +3,7 @@
  * `wrangler.toml`, so that bindings are said once.
  */
 import { dirname } from "node:path";
-import { convertV4MiniflareOptions, Miniflare, type V4WorkerOptions } from "miniflare";
+import { convertV4MiniflareOptions, Miniflare, type MiniflareOptions, type V4WorkerOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { bundleWorker } from "./bundle.ts";
 import { applyMigrations } from "./migrations.ts";
@@ -49,6 +49,21 @@ function variables(
 }
 
 /**
+ * Miniflare ends the process at once on a signal. A program with handlers of its own stops its parts in order instead.
+ */
+function createMiniflare(options: MiniflareOptions): Miniflare {
+  const handled = (["SIGINT", "SIGTERM", "SIGHUP"] as const).flatMap((signal) => {
+    const own = process.listeners(signal);
+    return own.length === 0 ? [] : [{ signal, own }];
+  });
+  const mf = new Miniflare(options);
+  for (const { signal, own } of handled) {
+    for (const listener of process.listeners(signal)) if (!own.includes(listener)) process.off(signal, listener);
+  }
+  return mf;
+}
+
+/**
  * Starts the Worker and brings its database up to date.
  * @throws when the Worker cannot be bundled or does not start, for instance because the port is taken
  */
@@ -72,7 +87,7 @@ export async function startRuntime(options: RuntimeOptions = {}): Promise<Runtim
     stripCfConnectingIp: false,
     ...(direct ? { unsafeDirectSockets: [{ host, port }] } : {}),
   };
-  const mf = new Miniflare(
+  const mf = createMiniflare(
     convertV4MiniflareOptions({
       host: direct ? "127.0.0.1" : host,
       port: direct ? 0 : port,

@@ -137,8 +137,5 @@ function jsonSchema(schema: z.ZodType, io: "input" | "output", schemas: JsonObje
   ).replaceAll('"#/$defs/', '"#/components/schemas/');
   const { $defs = {}, ...own } = objectSchema.parse(JSON.parse(generated));
   Object.assign(schemas, $defs);
-  const name = z.globalRegistry.get(schema)?.id;
-  if (name === undefined) return own;
-  schemas[name] = own;
-  return { $ref: `#/components/schemas/${name}` };
+  return own;
 }

@@ -6,6 +6,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { limits } from "../limits.ts";
 import type { Clock } from "../ports.ts";
+import { systemPorts } from "../system-ports.ts";
 import type { AuditEvent } from "./event.ts";
 import { columnsOf, insertEvent, ledgerTables, readEvent, searchTextOf, unknownOutcome } from "./ledger-rows.ts";
 import { pageOf, type LedgerFilter } from "./ledger-query.ts";
@@ -20,7 +21,7 @@ export interface LedgerPage {
 
 export class Ledger extends DurableObject<Env> {
   /** Replaced in tests. The platform makes this object, so nobody can hand it a clock. */
-  clock: Pick<Clock, "now"> = { now: () => Date.now() };
+  clock: Pick<Clock, "now"> = systemPorts.clock;
   /** A month that nothing was written to stays without storage: reading the past must not create objects. */
   #written: boolean;
   #seq = 0;

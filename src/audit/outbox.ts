@@ -5,6 +5,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { limits } from "../limits.ts";
 import type { Clock } from "../ports.ts";
+import { systemPorts } from "../system-ports.ts";
 import { log } from "../telemetry/index.ts";
 import { auditEvent, type AuditEvent } from "./event.ts";
 import { ledgerOf } from "./object-names.ts";
@@ -41,7 +42,7 @@ const tables = `
 
 export class Outbox extends DurableObject<Env> {
   /** Replaced in tests. The platform makes this object, so nobody can hand it a clock. */
-  clock: Pick<Clock, "now"> = { now: () => Date.now() };
+  clock: Pick<Clock, "now"> = systemPorts.clock;
   /** The most rows that this object keeps; replaced in tests. */
   rows_max: number = limits.outboxEvents_count;
   #rows: number;

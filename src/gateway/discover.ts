@@ -2,10 +2,12 @@
  * `server/discover`: what this endpoint offers this principal. Only what Gatehouse really relays is declared.
  * @see MCP 2026-07-28 server/discover
  */
+import { limits } from "../limits.ts";
 import type { Json, JsonObject } from "../ports.ts";
 import { encodeResponse, META, MODERN_VERSION, isObject } from "../protocol/index.ts";
+import { withDeadline } from "./deadline.ts";
 import { contextOf, type Exchange, type Permitted } from "./exchange.ts";
-import { outcomesKey } from "./lists.ts";
+import { outcomesKey, outcomeWord } from "./lists.ts";
 import { permittedServers } from "./permit.ts";
 import { failed, type Reply } from "./reply.ts";
 import { eraOf, type Verdict } from "./upstream/index.ts";
@@ -43,12 +45,14 @@ export async function discoverServer(exchange: Exchange, permitted: Permitted): 
 /** Capabilities of the aggregate: what any of its servers offers. */
 export async function discoverAggregate(exchange: Exchange): Promise<Reply> {
   const outcomes: Record<string, string> = {};
-  const found = await Promise.all(
-    permittedServers(exchange).map(async ({ server }) => {
-      const era = await eraOf(contextOf(exchange), server);
-      outcomes[server.slug] = era.ok ? "ok" : (era.error.reason ?? era.error.code);
-      return era.ok ? honoured(era.value) : {};
-    }),
+  const found = await withDeadline(exchange, limits.listTotal_ms, (bounded) =>
+    Promise.all(
+      permittedServers(exchange).map(async ({ server }) => {
+        const era = await eraOf(contextOf(bounded), server);
+        outcomes[server.slug] = era.ok ? "ok" : outcomeWord(era.error);
+        return era.ok ? honoured(era.value) : {};
+      }),
+    ),
   );
   return discovered(exchange, found.reduce<JsonObject>(merge, {}), undefined, outcomes);
 }

@@ -5,7 +5,7 @@
 import { admitClient, withChallenge, type Principal } from "../admission/index.ts";
 import { boundedText, type Recorder } from "../audit/index.ts";
 import { readBody } from "../body.ts";
-import type { SafeFetch } from "../egress/index.ts";
+import { arrivedThroughGatehouse, type SafeFetch } from "../egress/index.ts";
 import { failure, toRpcResponse, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { Platform } from "../platform.ts";
@@ -47,13 +47,21 @@ export async function handleMcp(request: Request, front: Front): Promise<Respons
   }
   const caller = { front, snapshot, principal: admitted.value, started_at };
 
-  const unfit = checkMethod(request) ?? checkContentType(request) ?? checkAccept(request);
+  const unfit = checkMethod(request) ?? checkContentType(request) ?? checkAccept(request) ?? checkLoop(request.headers);
   if (unfit !== undefined) return rejected(caller, unfit, 0);
   const body = await readBody(request, limits.mcpBody_bytes, front.platform.ports.clock);
   if (!body.ok) return rejected(caller, body.error, 0);
   const message = parseMessage(body.value);
   if (!message.ok) return rejected(caller, message.error.failure, body.value.byteLength, message.error.id);
   return handleMessage(request, caller, message.value, body.value.byteLength);
+}
+
+/** A gateway that is its own upstream, however far around, would call itself until some limit breaks. */
+function checkLoop(headers: Headers): Failure | undefined {
+  if (!arrivedThroughGatehouse(headers)) return undefined;
+  return failure("bad_header", "This request comes from a Gatehouse already: its upstream must be the server itself", {
+    reason: "loop",
+  });
 }
 
 interface Caller {

@@ -1,8 +1,9 @@
 /** Lists: what may stand in one, and the aggregate of several upstreams' lists under prefixed names. */
-import { failure } from "../errors.ts";
+import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { Json, JsonObject } from "../ports.ts";
 import { encodeResponse, isObject } from "../protocol/index.ts";
+import { withDeadline } from "./deadline.ts";
 import { contextOf, type Exchange, type Permitted } from "./exchange.ts";
 import { prefixName, prefixUri } from "./names.ts";
 import { permittedServers } from "./permit.ts";
@@ -74,7 +75,9 @@ export async function listAggregate(exchange: Exchange): Promise<Reply> {
     // The aggregate answers in one page and gives no cursor out, so this one is not its own.
     return failed(failure("invalid_params", "The cursor is not valid", { reason: "foreign_cursor" }), id);
   }
-  const listed = await Promise.all(permittedServers(exchange).map((one) => listOne(exchange, one, methodName, kind)));
+  const listed = await withDeadline(exchange, limits.listTotal_ms, (bounded) =>
+    Promise.all(permittedServers(exchange).map((one) => listOne(bounded, one, methodName, kind))),
+  );
   const outcomes = Object.fromEntries(listed.map(({ slug, outcome }) => [slug, outcome]));
   const complete = listed.every(({ outcome }) => outcome === "ok" || outcome === "not_offered");
   const result: JsonObject = {
@@ -99,7 +102,7 @@ async function listOne(exchange: Exchange, permitted: Permitted, method: string,
   const none = (outcome: string): Listed => ({ slug: server.slug, outcome, items: [], ttl_ms: limits.listTtl_ms_max });
   const context = contextOf(exchange);
   const era = await eraOf(context, server);
-  if (!era.ok) return none(era.error.reason ?? era.error.code);
+  if (!era.ok) return none(outcomeWord(era.error));
   if (!offers(era.value.capabilities, kind.capability)) return none("not_offered");
   const meta = exchange.request.params["_meta"];
   const listed = await askAllPages(
@@ -110,13 +113,17 @@ async function listOne(exchange: Exchange, permitted: Permitted, method: string,
     isObject(meta) ? withoutProgress(meta) : {},
     limits.listPerUpstream_ms,
   );
-  if (!listed.ok) return none(listed.error.reason ?? listed.error.code);
+  if (!listed.ok) return none(outcomeWord(listed.error));
   const items = listed.value.items
     .filter((item) => isListable(method, kind, item))
     .map((item) => ({ ...item, [kind.key]: kind.prefix(server.slug, String(item[kind.key])) }));
   const outcome = listed.value.truncated ? "truncated" : "ok";
   return { slug: server.slug, outcome, items, ttl_ms: listed.value.ttl_ms };
 }
+
+/** The one word that says why a server is left out. What the gateway itself gave up on is past the deadline of the list. */
+export const outcomeWord = (failed: Failure): string =>
+  failed.code === "cancelled" ? "deadline" : (failed.reason ?? failed.code);
 
 /** A server that declares nothing at all may still offer everything: some only answer an error to the probe. */
 const offers = (capabilities: Readonly<Record<string, unknown>>, capability: string): boolean =>

@@ -29,5 +29,5 @@ export function failed(failure: Failure, id: string | number): Extract<Reply, { 
 }
 
 export function outcomeOf(failure: Failure): Outcome {
-  return { status: failure.reason === "cancelled" ? "cancelled" : "error", reason: failure.reason ?? failure.code };
+  return { status: failure.code === "cancelled" ? "cancelled" : "error", reason: failure.reason ?? failure.code };
 }

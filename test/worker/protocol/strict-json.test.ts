@@ -264,7 +264,7 @@ describe("cost", () => {
 
   function fastest_ms(body: Uint8Array): number {
     let fastest = Infinity;
-    for (let run = 0; run < 5; run++) {
+    for (let run = 0; run < 3; run++) {
       const started = performance.now();
       if (!parseStrictJson(body).ok) throw new Error("the shape must be accepted");
       fastest = Math.min(fastest, performance.now() - started);
@@ -273,8 +273,8 @@ describe("cost", () => {
   }
 
   it.each(shapes)("RX-18: sixteen times as many %s cost no more than some sixteen times as much", (_name, shape) => {
-    const small_ms = Math.max(1, fastest_ms(bytes(shape(128 * 1024))));
-    const large_ms = fastest_ms(bytes(shape(16 * 128 * 1024)));
+    const small_ms = Math.max(1, fastest_ms(bytes(shape(64 * 1024))));
+    const large_ms = fastest_ms(bytes(shape(16 * 64 * 1024)));
     expect(large_ms / small_ms).toBeLessThan(16 * 5);
   });
 });

@@ -1,0 +1,24 @@
+import type { Exchange } from "./exchange.ts";
+
+/**
+ * Runs a fan-out under one deadline: what is not done by then is aborted, whether it waits for a connection or for an
+ * upstream.
+ */
+export async function withDeadline<T>(
+  exchange: Exchange,
+  total_ms: number,
+  run: (bounded: Exchange) => Promise<T>,
+): Promise<T> {
+  const deadline = new AbortController();
+  const finished = new AbortController();
+  const expiry = async (): Promise<void> => {
+    await exchange.platform.ports.clock.sleep(total_ms, finished.signal);
+    deadline.abort();
+  };
+  void expiry();
+  try {
+    return await run({ ...exchange, signal: AbortSignal.any([exchange.signal, deadline.signal]) });
+  } finally {
+    finished.abort();
+  }
+}

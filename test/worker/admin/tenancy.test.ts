@@ -1,0 +1,94 @@
+import { describe, expect, it } from "vitest";
+import { routes } from "../../../src/admin/routes.ts";
+import { harness, setupSecret } from "./harness.ts";
+
+const bodies: Record<string, object> = {
+  "server.update": { name: "taken over" },
+  "client.update": { name: "taken over" },
+  "client_token.create": { name: "taken over" },
+  "client_token.rotate": {},
+};
+
+const withId = routes.filter(({ path }) => path.includes(":"));
+
+async function tenantA() {
+  const a = await harness();
+  const server = await a.server({ slug: "github" });
+  const client = await a.client({ servers: ["github"] });
+  const token = await a.token(client.id);
+  const first = (await a.post("/tokens", { name: "one" })).body;
+  await a.post("/tokens", { name: "two" });
+  const idOf = (path: string) => (path.startsWith("/servers") ? server.id : client.id);
+  const tokenOf = (path: string) => (path.startsWith("/tokens") ? first.id : token.id);
+  const state = async () => {
+    const paths = ["/servers", "/clients", `/clients/${client.id}`, `/clients/${client.id}/tokens`, "/tokens"];
+    return Promise.all(paths.map(async (path) => (await a.get(path)).text));
+  };
+  const fill = (path: string) => path.replace(":id", idOf(path)).replace(":tokenId", tokenOf(path));
+  return { a, fill, state };
+}
+
+describe("two tenants", () => {
+  it.each(withId.map((route) => [route.method, route.path, route.action] as const))(
+    "AD-01: %s %s with an id of tenant A is 404 for tenant B and changes nothing",
+    async (method, path, action) => {
+      const { fill, state } = await tenantA();
+      const before = await state();
+      const b = await harness();
+      // B has a token of its own, so that revoking is not refused for another reason.
+      await b.post("/tokens", { name: "own" });
+      expect((await b.send(method, fill(path), method === "GET" ? undefined : bodies[action])).status).toBe(404);
+      expect(await state()).toEqual(before);
+    },
+  );
+
+  it.each(withId.map((route) => [route.method, route.path, route.action] as const))(
+    "AD-01: the same %s %s succeeds for tenant A",
+    async (method, path, action) => {
+      const { a, fill } = await tenantA();
+      expect((await a.send(method, fill(path), method === "GET" ? undefined : bodies[action])).status).toBeLessThan(
+        300,
+      );
+    },
+  );
+
+  it("TN-05: one slug in two tenants is two servers", async () => {
+    const [a, b] = [await harness(), await harness()];
+    const one = await a.server({ slug: "github", url: "https://a.example.com/mcp" });
+    const two = await b.server({ slug: "github", url: "https://b.example.com/mcp" });
+    expect(one.id).not.toBe(two.id);
+    await a.remove(`/servers/${one.id}`);
+    expect((await b.get("/servers")).body.items.map(({ url }) => url)).toEqual(["https://b.example.com/mcp"]);
+  });
+
+  it.each(["/servers", "/clients", "/tokens"])("TN-05: GET %s shows nothing of another tenant", async (path) => {
+    await tenantA();
+    expect((await (await harness()).get(path)).body.items).toEqual([]);
+  });
+
+  it("TN-05: settings are one tenant's own", async () => {
+    const [a, b] = [await harness(), await harness()];
+    await a.patch("/settings", { audit_strict: true });
+    expect((await b.get("/settings")).body.audit_strict).toBe(false);
+  });
+
+  it("TN-05: a server that is removed leaves the allow-lists of other tenants", async () => {
+    const { a, state } = await tenantA();
+    const before = await state();
+    const b = await harness();
+    const server = await b.server({ slug: "github" });
+    await b.remove(`/servers/${server.id}`);
+    expect(await state()).toEqual(before);
+    expect(a.tenant).not.toBe(b.tenant);
+  });
+
+  it("TN-05: the last administrator token of one tenant does not count for another", async () => {
+    const { a } = await tenantA();
+    const b = await harness({ initialised: false, principal: undefined });
+    await b.post("/setup", { secret: setupSecret });
+    const own = b.as({});
+    const { items } = (await own.get("/tokens")).body;
+    expect((await own.remove(`/tokens/${items[0]?.id}`)).status).toBe(409);
+    expect((await a.get("/tokens")).body.items).toHaveLength(2);
+  });
+});

@@ -62,19 +62,21 @@ const lineBreak = Buffer.from("\r\n");
 function parseAnswer(bytes: Buffer): { answer: Answer; length_bytes: number } | undefined {
   const end = bytes.indexOf(endOfHead);
   if (end < 0) return undefined;
-  const head = bytes.latin1Slice(0, end);
+  const head = bytes.toString("latin1", 0, end);
   const status = Number(head.slice(9, 12));
   const start = end + endOfHead.length;
   const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
   if (length !== undefined) {
     const stop = start + Number(length);
-    return bytes.length < stop ? undefined : { answer: { status, body: bytes.subarray(start, stop) }, length_bytes: stop };
+    return bytes.length < stop
+      ? undefined
+      : { answer: { status, body: bytes.subarray(start, stop) }, length_bytes: stop };
   }
   const chunks: Buffer[] = [];
-  for (let at = start; ; ) {
+  for (let at = start; ;) {
     const line = bytes.indexOf(lineBreak, at);
     if (line < 0) return undefined;
-    const size = Number.parseInt(bytes.latin1Slice(at, line), 16);
+    const size = Number.parseInt(bytes.toString("latin1", at, line), 16);
     const stop = line + 2 + size + 2;
     if (bytes.length < stop) return undefined;
     if (size === 0) return { answer: { status, body: Buffer.concat(chunks) }, length_bytes: stop };

@@ -88,7 +88,8 @@ async function run(load: Load): Promise<Measured> {
       const answered_ms = performance.now();
       latencies_us[call] = (answered_ms - sent_ms) * 1000;
       if (status !== 200 || !body.equals(right.bytes)) throw wrongAnswer(status, body);
-      if (answered_ms - begun_ms > load_ms_max) throw new Error(`${load.calls} calls took more than ${load_ms_max} ms.`);
+      if (answered_ms - begun_ms > load_ms_max)
+        throw new Error(`${load.calls} calls took more than ${load_ms_max} ms.`);
     }
   }
 

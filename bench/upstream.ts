@@ -53,7 +53,11 @@ interface Rpc {
   readonly jsonrpc?: unknown;
   readonly id?: unknown;
   readonly method?: unknown;
-  readonly params?: { readonly name?: unknown; readonly arguments?: { readonly query?: unknown }; readonly _meta?: object };
+  readonly params?: {
+    readonly name?: unknown;
+    readonly arguments?: { readonly query?: unknown };
+    readonly _meta?: object;
+  };
 }
 
 /** @returns the text of the result, or what is wrong with the request */

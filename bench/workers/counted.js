@@ -4,7 +4,7 @@ import worker from "./index.js";
 
 export * from "./index.js";
 
-export const counterPath = "/.counted";
+const counterPath = "/.counted";
 
 const zero = () => ({ d1: 0, kv: 0, do: 0, queue: 0, subrequests: 0 });
 let counts = zero();
@@ -48,7 +48,9 @@ function database(raw) {
       if (typeof value !== "function") return value;
       return (...args) => {
         counts.d1 += 1;
-        return name === "batch" ? object.batch(args[0].map((one) => statements.get(one) ?? one)) : value.apply(object, args);
+        return name === "batch"
+          ? object.batch(args[0].map((one) => statements.get(one) ?? one))
+          : value.apply(object, args);
       };
     },
   });

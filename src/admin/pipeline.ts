@@ -16,7 +16,7 @@ import { hashRequest, idempotentRequest, readKey, type Answer } from "./idempote
 import { isMutating, type Call, type Route } from "./route.ts";
 import { checkAccess } from "./access.ts";
 import { perform, performOnce, unrecorded } from "./perform.ts";
-import { validate } from "./validation.ts";
+import { invalidField, validate } from "./validation.ts";
 
 /** A request as Hono routed it. */
 export interface Incoming {
@@ -81,8 +81,8 @@ function checkCall(
   // Ids are UUIDs: whatever else stands there exists in no tenant.
   if (!Object.values(params).every((param) => z.uuid().safeParse(param).success)) return err(failure("not_found"));
   const search = [...new URL(request.url).searchParams];
-  const repeated = new Set(search.map(([name]) => name)).size !== search.length;
-  if (repeated) return err(failure("bad_header", "A query parameter is given twice", { reason: "repeated_parameter" }));
+  const repeated = search.find(([name], index) => search.findIndex(([other]) => other === name) < index);
+  if (repeated !== undefined) return err(invalidField(repeated[0], "is given twice"));
   const query = validate(route.query ?? noMembers, Object.fromEntries(search));
   if (!query.ok) return query;
   const raw = parseBody(bytes);

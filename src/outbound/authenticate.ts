@@ -33,6 +33,7 @@ export async function authenticationFor(
   if (cached !== undefined && cached.until > now && cached.until - now <= limits.credentialCache_ms) {
     return ok(cached.value);
   }
+  forgetExpired(now);
   opened.delete(key);
   if (server.credential === null) {
     return err(
@@ -62,6 +63,14 @@ export async function authenticationFor(
   }
   opened.set(key, { value, until: now + limits.credentialCache_ms });
   return ok(value);
+}
+
+/** What nobody asks for any more must not stay either. Entries are in the order of their ends, so the first live one stops it. */
+function forgetExpired(now: number): void {
+  for (const [key, { until }] of opened) {
+    if (until > now && until - now <= limits.credentialCache_ms) return;
+    opened.delete(key);
+  }
 }
 
 /** @returns undefined when the secret is of another type than the server's authentication */

@@ -12,7 +12,7 @@ const idsColumn = z.array(z.string());
 
 /**
  * @param version as the Tenant object told it before this call, so that the snapshot is at least as new as its version
- * @throws when D1 fails or the tenant's settings are not readable: the caller refuses the request
+ * @throws when D1 fails or any row is not readable: half a configuration decides nothing, so the caller refuses the request
  */
 export async function loadSnapshot(
   database: D1Database,
@@ -37,7 +37,8 @@ export async function loadSnapshot(
     tenant,
     version,
     loaded_at: now,
-    initialised: row !== undefined || mode === "development",
+    // Settings that development mode stored, and a set-up that was taken back, leave a row without an administrator.
+    initialised: (row !== undefined && row.initialised_at > 0) || mode === "development",
     settings: row === undefined ? defaultSettings : settingsSchema.parse(JSON.parse(row.settings)),
     servers: new Map(serverRows.map((server) => [server.slug, serverFromRow(server)])),
     clients: new Map(clientRows.map((client) => [client.id, toClient(client)])),

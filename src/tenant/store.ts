@@ -69,8 +69,10 @@ async function refresh(platform: Platform, tenant: string, asked_at: number): Pr
   try {
     const version = await platform.bindings.TENANT.getByName(tenant).version();
     const known = entries.get(tenant);
-    if (known?.snapshot.version === version && asked_at - known.snapshot.loaded_at < limits.snapshotLife_ms) {
-      known.checked_at = Math.max(known.checked_at, asked_at);
+    // In both directions: a clock that went back must neither keep a snapshot for longer nor distrust it for ever.
+    if (known?.snapshot.version === version && Math.abs(asked_at - known.snapshot.loaded_at) < limits.snapshotLife_ms) {
+      const ahead = known.checked_at > platform.ports.clock.now();
+      known.checked_at = ahead ? asked_at : Math.max(known.checked_at, asked_at);
       return known.snapshot;
     }
     const snapshot = await loadSnapshot(platform.bindings.DB, tenant, version, asked_at, platform.configuration.mode);

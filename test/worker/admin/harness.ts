@@ -153,7 +153,12 @@ export class Harness {
     });
     const text = await response.text();
     const isJson = /json/.test(response.headers.get("content-type") ?? "");
-    return { status: response.status, headers: response.headers, text, body: JSON.parse(isJson && text !== "" ? text : "{}") };
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: JSON.parse(isJson && text !== "" ? text : "{}"),
+    };
   }
 
   get = (path: string, headers: Record<string, string> = {}) => this.send("GET", path, undefined, { headers });

@@ -212,3 +212,73 @@ export async function setUp(harness: Harness, origin = "https://a.gw.test"): Pro
     },
   };
 }
+
+/** An answer of the gateway, read. */
+export interface Asked {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The JSON-RPC response: the body, or the last event of the stream. */
+  readonly message: JsonObject;
+  /** Every event of a stream, in order; empty for a JSON answer. */
+  readonly messages: readonly JsonObject[];
+}
+
+/** Sends a 2026-07-28 request to `path` and reads the whole answer. */
+export async function ask(
+  harness: Harness,
+  url: string,
+  method: string,
+  params: JsonObject = {},
+  more: Parameters<typeof modernPost>[2] = {},
+): Promise<Asked> {
+  return read(await harness.fetch(url, modernPost(method, params, more)));
+}
+
+export async function read(response: Response): Promise<Asked> {
+  const text = await response.text();
+  const streamed = response.headers.get("content-type") === "text/event-stream";
+  const messages = streamed ? eventsOf(text) : [];
+  const message = streamed ? (messages.at(-1) ?? {}) : text === "" ? {} : (JSON.parse(text) as JsonObject);
+  return { status: response.status, headers: response.headers, text, message, messages };
+}
+
+/** The data of each event; comments are left out. */
+export function eventsOf(text: string): JsonObject[] {
+  return text
+    .split("\n\n")
+    .filter((event) => event.startsWith("data: "))
+    .map((event) => JSON.parse(event.slice("data: ".length)) as JsonObject);
+}
+
+type EventOf<T extends AuditEvent["type"]> = Extract<AuditEvent, { type: T }>;
+
+const ofType =
+  <T extends AuditEvent["type"]>(type: T) =>
+  (event: AuditEvent): event is EventOf<T> =>
+    event.type === type;
+
+export const requestEvents = (harness: Harness): EventOf<"mcp.request">[] =>
+  harness.events.filter(ofType("mcp.request"));
+export const responseEvents = (harness: Harness): EventOf<"mcp.response">[] =>
+  harness.events.filter(ofType("mcp.response"));
+
+/** Methods that upstreams saw, without the handshakes of the gateway itself. */
+const handshake: ReadonlySet<unknown> = new Set(["server/discover", "initialize", "notifications/initialized"]);
+export const calls = (harness: Harness): Seen[] =>
+  harness.seen.filter(({ message }) => !handshake.has(message["method"]));
+
+/** Messages of one method, in the order in which they left the Worker. */
+export const sent = (harness: Harness, method: string): Seen[] =>
+  harness.seen.filter(({ message }) => message["method"] === method);
+
+export const objectAt = (value: Json | undefined, member: string): JsonObject => {
+  const inner = typeof value === "object" && value !== null && !Array.isArray(value) ? value[member] : undefined;
+  if (typeof inner !== "object" || inner === null || Array.isArray(inner)) throw new Error(`no object at ${member}`);
+  return inner;
+};
+
+/** Keys of its own, so that the vault of this harness has the ports of this harness. */
+export function freshKeys(): string {
+  return `test:${crypto.getRandomValues(new Uint8Array(32)).toBase64({ alphabet: "base64url", omitPadding: true })}`;
+}

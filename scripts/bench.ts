@@ -1,0 +1,27 @@
+/**
+ * The built Worker beside bare Workers in the same instance: `npm run bench`, with `-- --json` for one JSON object on standard
+ * output, with `-- --quick` for a look in less than a minute. docs/performance.md says how to read it.
+ */
+import { parseArgs } from "node:util";
+import { toReport, toText } from "../bench/report.ts";
+import { fullPlan, quickPlan, runBenchmark } from "../bench/run.ts";
+
+const { values } = parseArgs({
+  options: { json: { type: "boolean", default: false }, quick: { type: "boolean", default: false } },
+});
+
+const stopped = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => stopped.abort(new Error("The benchmark was stopped.")));
+}
+
+try {
+  const figures = await runBenchmark(values.quick ? quickPlan : fullPlan, stopped.signal, (line) =>
+    process.stderr.write(`${line}\n`),
+  );
+  const report = toReport(figures);
+  process.stdout.write(`${values.json ? JSON.stringify(report) : toText(report)}\n`);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = stopped.signal.aborted ? 130 : 1;
+}

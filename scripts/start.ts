@@ -5,14 +5,12 @@ import { mkdirSync } from "node:fs";
 import { createApi, putServer } from "./lib/admin-api.ts";
 import type { Part } from "./lib/child.ts";
 import { localKey } from "./lib/keys.ts";
-import { answers, isFree } from "./lib/network.ts";
+import { isFree } from "./lib/network.ts";
 import { at } from "./lib/root.ts";
 import { startRuntime, type Runtime } from "./lib/runtime.ts";
 import { startDemo, startEverything } from "./lib/upstreams.ts";
 import { welcome } from "./lib/welcome.ts";
 
-/** How often the gateway is asked whether it lives, and how long it may take to answer. */
-const unresponsive_ms = 5_000;
 const tenants = "default=localhost acme=acme.localhost";
 
 function fail(text: string, code: number): never {
@@ -88,16 +86,6 @@ async function startGateway(port: number, state: string): Promise<Runtime> {
   return runtime;
 }
 
-/** workerd has no event for its own end, so it is asked. */
-function watchGateway(url: URL): void {
-  const health = new URL("/healthz", url);
-  setInterval(async () => {
-    if (stopping || (await answers(health, unresponsive_ms)) || stopping) return;
-    process.stderr.write(`Gatehouse has not answered for ${unresponsive_ms / 1000} seconds.\n`);
-    await stopAll(1);
-  }, unresponsive_ms).unref();
-}
-
 async function main(): Promise<void> {
   checkArguments(process.argv.slice(2));
   const port = parsePort(process.env["PORT"]);
@@ -105,15 +93,15 @@ async function main(): Promise<void> {
   // Handlers first: a Ctrl-C during the start must not leave a server behind.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void stopAll(0));
 
-  const state = at(".gatehouse", "state");
+  // By port: two instances at once must not share the files of their databases.
+  const state = at(".gatehouse", String(port));
   mkdirSync(state, { recursive: true });
   process.stdout.write("Starting Gatehouse in development mode …\n");
   const [gateway, upstreams] = await Promise.all([startGateway(port, state), startUpstreams()]);
   const api = createApi(gateway.url);
   await putServer(api, { slug: "everything", name: "Everything (official test server)", url: upstreams.everything.href });
   await putServer(api, { slug: "demo", name: "Demo", url: upstreams.demo.href });
-  watchGateway(gateway.url);
-  process.stdout.write(welcome(gateway.url, ["demo", "everything"]));
+  process.stdout.write(welcome(gateway.url, ["demo", "everything"], `.gatehouse/${port}/`));
 }
 
 try {

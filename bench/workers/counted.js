@@ -23,7 +23,8 @@ function counting(target, kind, methods, inner = (value) => value) {
       if (typeof value !== "function") return value;
       return (...args) => {
         if (methods === undefined || methods.includes(name)) counts[kind] += 1;
-        return inner(value.apply(object, args), name);
+        // Not by `apply`, which the stub of a Durable Object would send to the object.
+        return inner(object[name](...args), name);
       };
     },
   });
@@ -50,7 +51,7 @@ function database(raw) {
         counts.d1 += 1;
         return name === "batch"
           ? object.batch(args[0].map((one) => statements.get(one) ?? one))
-          : value.apply(object, args);
+          : object[name](...args);
       };
     },
   });

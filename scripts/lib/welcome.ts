@@ -23,8 +23,11 @@ function firstCall(endpoint: string): string {
   ].join("\n");
 }
 
-/** @param url of the gateway, with its real port */
-export function welcome(url: URL, slugs: readonly string[]): string {
+/**
+ * @param url of the gateway, with its real port
+ * @param state the directory in which the state lies
+ */
+export function welcome(url: URL, slugs: readonly string[], state: string): string {
   const mcp = new URL("/mcp", url).href;
   const client = { mcpServers: { gatehouse: { type: "http", url: mcp } } };
   const servers = slugs.map((slug) => `  ${slug.padEnd(12)}${mcp}/${slug}`);
@@ -44,7 +47,8 @@ ${firstCall(`${mcp}/demo`)}
 With the MCP Inspector:
 npx mcp-inspector --cli ${mcp}/demo --transport http --protocol-era auto --method tools/list
 
-The state is in .gatehouse/ (delete it to begin anew). Development mode asks nobody who they are and answers this machine only.
+The state is in ${state} (delete it to begin anew).
+Development mode asks nobody who they are, and answers this machine only.
 Ctrl-C stops everything.
 `;
 }

@@ -89,28 +89,22 @@ async function revoke(call: Call<unknown, unknown>): Promise<Result<Done, Failur
   return (await tokens.value.revoke(id, call.now)) ? ok({ status: 204, resourceId: id }) : err(tokenNotFound);
 }
 
-const access = "administrator";
-
 export const clientTokenRoutes: readonly Route[] = [
-  route({
-    ...{ method: "GET", path: "/clients/:id/tokens", action: "client_token.list", access },
+  route("GET", "/clients/:id/tokens", "client_token.list", {
     has: { summary: "List the tokens of a client, ended ones included", status: 200, answer: pageOf(tokenAnswer) },
     query: pageQuery,
     run: list,
   }),
-  route({
-    ...{ method: "POST", path: "/clients/:id/tokens", action: "client_token.create", access },
+  route("POST", "/clients/:id/tokens", "client_token.create", {
     has: { summary: "Issue a token; the answer shows it once", status: 201, answer: newTokenAnswer },
     body: createBody,
     run: create,
   }),
-  route({
-    ...{ method: "DELETE", path: "/clients/:id/tokens/:tokenId", action: "client_token.revoke", access },
+  route("DELETE", "/clients/:id/tokens/:tokenId", "client_token.revoke", {
     has: { summary: "Revoke a token at once", status: 204 },
     run: revoke,
   }),
-  route({
-    ...{ method: "POST", path: "/clients/:id/tokens/:tokenId/rotate", action: "client_token.rotate", access },
+  route("POST", "/clients/:id/tokens/:tokenId/rotate", "client_token.rotate", {
     has: { summary: "Issue a token in place of another, with an overlap", status: 201, answer: rotateAnswer },
     body: rotateBody,
     run: rotate,

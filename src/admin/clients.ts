@@ -152,34 +152,27 @@ function shown(client: StoredClient, status: 200 | 201): Done {
   return { status, body: clientView(client), etag: etagOf(client.updated_at), resourceId: client.id };
 }
 
-const access = "administrator";
-
 export const clientRoutes: readonly Route[] = [
-  route({
-    ...{ method: "GET", path: "/clients", action: "client.list", access },
+  route("GET", "/clients", "client.list", {
     has: { summary: "List the machine clients, in the order of creation", status: 200, answer: pageOf(clientAnswer) },
     query: pageQuery,
     run: list,
   }),
-  route({
-    ...{ method: "POST", path: "/clients", action: "client.create", access },
+  route("POST", "/clients", "client.create", {
     has: { summary: "Create a machine client", status: 201, answer: clientAnswer },
     body: createBody,
     run: create,
   }),
-  route({
-    ...{ method: "GET", path: "/clients/:id", action: "client.read", access },
+  route("GET", "/clients/:id", "client.read", {
     has: { summary: "Read a machine client and what its tokens show", status: 200, answer: detailedAnswer },
     run: read,
   }),
-  route({
-    ...{ method: "PATCH", path: "/clients/:id", action: "client.update", access },
+  route("PATCH", "/clients/:id", "client.update", {
     has: { summary: "Change a machine client", status: 200, answer: clientAnswer },
     body: updateBody,
     run: update,
   }),
-  route({
-    ...{ method: "DELETE", path: "/clients/:id", action: "client.delete", access },
+  route("DELETE", "/clients/:id", "client.delete", {
     has: { summary: "Remove a machine client and its tokens", status: 204 },
     run: remove,
   }),

@@ -22,8 +22,7 @@ async function list({ admin, query }: Call<EventFilter, unknown>): Promise<Resul
 }
 
 export const eventRoutes: readonly Route[] = [
-  route({
-    ...{ method: "GET", path: "/events", action: "events.read", access: "administrator" },
+  route("GET", "/events", "events.read", {
     audited: true,
     has: {
       summary: "Search the audit log, newest first",

@@ -81,7 +81,8 @@ function checkCall(
   // Ids are UUIDs: whatever else stands there exists in no tenant.
   if (!Object.values(params).every((param) => z.uuid().safeParse(param).success)) return err(failure("not_found"));
   const search = [...new URL(request.url).searchParams];
-  const repeated = search.find(([name], index) => search.findIndex(([other]) => other === name) < index);
+  const seen = new Set<string>();
+  const repeated = search.find(([name]) => seen.size === seen.add(name).size);
   if (repeated !== undefined) return err(invalidField(repeated[0], "is given twice"));
   const query = validate(route.query ?? noMembers, Object.fromEntries(search));
   if (!query.ok) return query;

@@ -67,10 +67,11 @@ export interface Route {
   readonly run: (call: Call<never, never>) => Promise<Result<Done, Failure>>;
 }
 
-interface TypedRoute<Query extends z.ZodType, Body extends z.ZodType> extends Omit<
-  Route,
-  "query" | "body" | "run" | "authorize"
-> {
+interface TypedRoute<Query extends z.ZodType, Body extends z.ZodType> {
+  /** `administrator` where nothing else is said. */
+  readonly access?: Access;
+  readonly audited?: boolean;
+  readonly has: Description;
   readonly query?: Query;
   readonly body?: Body;
   readonly authorize?: (call: Call<z.output<Query>, z.output<Body>>) => Promise<Result<void, Failure>>;
@@ -78,8 +79,13 @@ interface TypedRoute<Query extends z.ZodType, Body extends z.ZodType> extends Om
 }
 
 /** Checks the handler against its schemas, then forgets them: the pipeline hands over what those schemas parsed. */
-export function route<Query extends z.ZodType, Body extends z.ZodType>(typed: TypedRoute<Query, Body>): Route {
-  return typed;
+export function route<Query extends z.ZodType, Body extends z.ZodType>(
+  method: Method,
+  path: string,
+  action: string,
+  typed: TypedRoute<Query, Body>,
+): Route {
+  return { access: "administrator", ...typed, method, path, action };
 }
 
 export const isMutating = (method: string): boolean => method !== "GET" && method !== "HEAD" && method !== "OPTIONS";

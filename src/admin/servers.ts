@@ -187,28 +187,22 @@ function shown(admin: AdminDependencies, server: StoredServer, status: 200 | 201
   return { status, body, etag: etagOf(server.updated_at), resourceId: server.id };
 }
 
-const access = "administrator";
-
 export const serverRoutes: readonly Route[] = [
-  route({
-    ...{ method: "GET", path: "/servers", action: "server.list", access },
+  route("GET", "/servers", "server.list", {
     has: { summary: "List the upstream servers, in the order of slugs", status: 200, answer: pageOf(serverAnswer) },
     query: pageQuery,
     run: list,
   }),
-  route({
-    ...{ method: "POST", path: "/servers", action: "server.create", access },
+  route("POST", "/servers", "server.create", {
     has: { summary: "Register an upstream server", status: 201, answer: serverAnswer },
     body: createServerBody,
     run: create,
   }),
-  route({
-    ...{ method: "GET", path: "/servers/:id", action: "server.read", access },
+  route("GET", "/servers/:id", "server.read", {
     has: { summary: "Read an upstream server", status: 200, answer: serverAnswer },
     run: read,
   }),
-  route({
-    ...{ method: "PATCH", path: "/servers/:id", action: "server.update", access },
+  route("PATCH", "/servers/:id", "server.update", {
     has: {
       summary: "Change an upstream server",
       description:
@@ -219,8 +213,7 @@ export const serverRoutes: readonly Route[] = [
     body: updateServerBody,
     run: update,
   }),
-  route({
-    ...{ method: "DELETE", path: "/servers/:id", action: "server.delete", access },
+  route("DELETE", "/servers/:id", "server.delete", {
     has: { summary: "Remove an upstream server, and its entry in every allow-list", status: 204 },
     run: remove,
   }),

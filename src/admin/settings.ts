@@ -34,16 +34,12 @@ function shown({ tenant }: AdminDependencies, settings: TenantSettings, updated_
   return { status: 200, body: { ...settings }, etag: etagOf(updated_at), resourceId: tenant };
 }
 
-const access = "administrator";
-
 export const settingsRoutes: readonly Route[] = [
-  route({
-    ...{ method: "GET", path: "/settings", action: "settings.read", access },
+  route("GET", "/settings", "settings.read", {
     has: { summary: "Read the settings of the tenant", status: 200, answer: settingsSchema },
     run: read,
   }),
-  route({
-    ...{ method: "PATCH", path: "/settings", action: "settings.update", access },
+  route("PATCH", "/settings", "settings.update", {
     has: { summary: "Change settings of the tenant", status: 200, answer: settingsSchema },
     body: updateBody,
     run: update,

@@ -58,8 +58,8 @@ async function run({ admin, body, now, given }: Setup): Promise<Result<Done, Fai
 }
 
 export const setupRoutes: readonly Route[] = [
-  route({
-    ...{ method: "POST", path: "/setup", action: "setup.complete", access: "setup" },
+  route("POST", "/setup", "setup.complete", {
+    access: "setup",
     has: {
       summary: "Set the tenant up and get its first administrator token",
       description: "Works once for each tenant. The answer shows the token once.",

@@ -46,23 +46,18 @@ async function revoke(call: Call<unknown, unknown>): Promise<Result<Done, Failur
   );
 }
 
-const access = "administrator";
-
 export const tokenRoutes: readonly Route[] = [
-  route({
-    ...{ method: "GET", path: "/tokens", action: "administrator_token.list", access },
+  route("GET", "/tokens", "administrator_token.list", {
     has: { summary: "List the administrators' tokens", status: 200, answer: pageOf(tokenAnswer) },
     query: pageQuery,
     run: list,
   }),
-  route({
-    ...{ method: "POST", path: "/tokens", action: "administrator_token.create", access },
+  route("POST", "/tokens", "administrator_token.create", {
     has: { summary: "Issue an administrator token; the answer shows it once", status: 201, answer: newTokenAnswer },
     body: createBody,
     run: create,
   }),
-  route({
-    ...{ method: "DELETE", path: "/tokens/:tokenId", action: "administrator_token.revoke", access },
+  route("DELETE", "/tokens/:tokenId", "administrator_token.revoke", {
     has: {
       summary: "Revoke an administrator token at once",
       description: "The last live one cannot be revoked.",

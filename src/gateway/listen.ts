@@ -10,12 +10,13 @@ import { limits } from "../limits.ts";
 import type { Json, JsonObject } from "../ports.ts";
 import { encodeNotification, encodeResponse, isObject, META } from "../protocol/index.ts";
 import { currentSnapshot } from "../tenant/index.ts";
+import { withDeadline } from "./deadline.ts";
 import { contextOf, type Exchange, type Permitted } from "./exchange.ts";
 import { openTask } from "./handles.ts";
 import { parseUri, prefixUri } from "./names.ts";
 import { decideServer, permittedServers } from "./permit.ts";
 import { failed, type Reply } from "./reply.ts";
-import { declaresTasks } from "./result.ts";
+import { declaresTasks, finishTaskState } from "./result.ts";
 import { eraOf, requestUpstream, type UpstreamNotification, type UpstreamReply } from "./upstream/index.ts";
 
 const flags = ["toolsListChanged", "promptsListChanged", "resourcesListChanged"] as const;
@@ -30,6 +31,8 @@ interface Part {
   readonly permitted: Permitted;
   readonly filter: JsonObject;
   readonly toClientUri: (uri: string) => string;
+  /** Prefixes the URIs of task results; undefined on the transparent endpoint. */
+  readonly slug: string | undefined;
   /** Task id of the upstream to the handle that the client holds. */
   readonly tasks: ReadonlyMap<string, string>;
 }
@@ -38,6 +41,8 @@ interface Open {
   readonly part: Part;
   readonly reply: UpstreamReply;
   readonly acknowledged: JsonObject;
+  /** Aborts the upstream request: ending the iteration alone would wait for the upstream's next message. */
+  close(): void;
 }
 
 export async function listen(exchange: Exchange, permitted: Permitted | undefined): Promise<Reply> {
@@ -86,7 +91,8 @@ async function partition(
       ...(tasks.size === 0 ? {} : { taskIds: [...tasks.keys()] }),
     };
     const toClientUri = single === undefined ? (uri: string) => prefixUri(slug, uri) : (uri: string) => uri;
-    return Object.keys(part).length === 0 ? [] : [{ permitted, filter: part, toClientUri, tasks }];
+    const prefix = single === undefined ? slug : undefined;
+    return Object.keys(part).length === 0 ? [] : [{ permitted, filter: part, toClientUri, slug: prefix, tasks }];
   });
 }
 
@@ -95,8 +101,18 @@ function ownUri(uri: string, slug: string): string[] {
   return named?.slug === slug ? [named.name] : [];
 }
 
-/** @returns undefined when the upstream cannot be listened to: then nothing of it is acknowledged */
+/**
+ * One upstream does not hold the acknowledgement up: one that is slow, or that no connection is left for, is left out.
+ * @returns undefined when the upstream cannot be listened to: then nothing of it is acknowledged
+ */
 async function openPart(exchange: Exchange, part: Part): Promise<Open | undefined> {
+  const closing = new AbortController();
+  const closable = { ...exchange, signal: AbortSignal.any([exchange.signal, closing.signal]) };
+  const opened = await withDeadline(closable, limits.listPerUpstream_ms, (bounded) => subscribe(bounded, part));
+  return opened === undefined ? undefined : { ...opened, close: () => closing.abort() };
+}
+
+async function subscribe(exchange: Exchange, part: Part): Promise<Omit<Open, "close"> | undefined> {
   const context = contextOf(exchange);
   const { server } = part.permitted;
   const era = await eraOf(context, server);
@@ -125,11 +141,16 @@ function acknowledgement(opened: readonly Open[]): JsonObject {
     const asked = new Set(strings(part.filter["resourceSubscriptions"]));
     for (const uri of strings(acknowledged["resourceSubscriptions"]))
       if (asked.has(uri)) uris.push(part.toClientUri(uri));
-    for (const id of strings(acknowledged["taskIds"])) taskIds.push(...(part.tasks.get(id) ?? []));
+    for (const id of strings(acknowledged["taskIds"])) taskIds.push(...handleOf(part, id));
   }
   if (uris.length > 0) honoured["resourceSubscriptions"] = uris;
   if (taskIds.length > 0) honoured["taskIds"] = taskIds;
   return honoured;
+}
+
+function handleOf(part: Part, task_id: string): string[] {
+  const handle = part.tasks.get(task_id);
+  return handle === undefined ? [] : [handle];
 }
 
 type Event =
@@ -162,14 +183,13 @@ async function* multiplex(exchange: Exchange, opened: readonly Open[]): AsyncGen
         }
         tick = tickOf(exchange, closed.signal);
       } else if (event.kind === "ended") {
-        pending.delete(event.at);
         // An upstream that ended its part took what it had acknowledged away: the client is told by the end.
-        if (pending.size === 0 || opened.length > 0) break;
+        break;
       } else {
         const open = opened[event.at];
         if (open === undefined) continue;
         pending.set(event.at, nextOf(open.reply, event.at));
-        const text = toClient(open, event.value, tag);
+        const text = toClient(exchange, open, event.value, tag);
         if (text === undefined) continue;
         silent_since = clock.now();
         yield text;
@@ -179,6 +199,7 @@ async function* multiplex(exchange: Exchange, opened: readonly Open[]): AsyncGen
     return { status: "ok" };
   } finally {
     closed.abort();
+    for (const { close } of opened) close();
     await Promise.all(opened.map(({ reply }) => end(reply)));
   }
 }
@@ -210,7 +231,12 @@ async function stillAllowed(exchange: Exchange, opened: readonly Open[]): Promis
 }
 
 /** A notification under the client's subscription and names; undefined for what it did not ask for. */
-function toClient(open: Open, { method, params }: UpstreamNotification, tag: JsonObject): string | undefined {
+function toClient(
+  exchange: Exchange,
+  open: Open,
+  { method, params }: UpstreamNotification,
+  tag: JsonObject,
+): string | undefined {
   const { part } = open;
   const meta = { ...(isObject(params["_meta"]) ? params["_meta"] : {}), ...tag };
   if (flags.some((flag) => part.filter[flag] === true && listChanged[flag] === method)) {
@@ -218,12 +244,14 @@ function toClient(open: Open, { method, params }: UpstreamNotification, tag: Jso
   }
   if (method === "notifications/resources/updated") {
     const uri = params["uri"];
-    if (typeof uri !== "string" || !strings(part.filter["resourceSubscriptions"]).includes(uri)) return undefined;
+    // It may be a sub-resource of what was asked for, which its URI need not show.
+    if (typeof uri !== "string" || part.filter["resourceSubscriptions"] === undefined) return undefined;
     return encodeNotification(method, { ...params, uri: part.toClientUri(uri), _meta: meta });
   }
   if (method === "notifications/tasks") {
     const handle = part.tasks.get(String(params["taskId"]));
-    return handle === undefined ? undefined : encodeNotification(method, { ...params, taskId: handle, _meta: meta });
+    if (handle === undefined || !finishTaskState(exchange, params, part.slug).ok) return undefined;
+    return encodeNotification(method, { ...params, taskId: handle, _meta: meta });
   }
   return undefined;
 }

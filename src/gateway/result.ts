@@ -27,7 +27,7 @@ export async function finishResult(
   const type = result["resultType"] ?? "complete";
   switch (type) {
     case "complete":
-      return ok(finishComplete(exchange, request, result));
+      return finishComplete(exchange, request, result);
     case "input_required":
       return finishInputRequired(exchange, request, result);
     case "task":
@@ -38,16 +38,47 @@ export async function finishResult(
   }
 }
 
-function finishComplete(exchange: Exchange, request: Relay, result: JsonObject): Finished {
+function finishComplete(exchange: Exchange, request: Relay, result: JsonObject): Result<Finished, Failure> {
   const { methodName } = exchange.request;
+  const slug = request.aggregate ? request.permitted.server.slug : undefined;
+  const state = methodName === "tasks/get" ? finishTaskState(exchange, result, slug) : ok(false);
+  if (!state.ok) return state;
   const outcome: Outcome = result["isError"] === true ? { status: "tool_error" } : { status: "ok" };
   const changes = [
-    request.aggregate && prefixResult(result, request.permitted.server.slug),
+    state.value,
+    slug !== undefined && prefixResult(result, slug),
     keepListable(methodName, result),
     privately(result),
-    request.taskHandle !== undefined && replace(result, "taskId", request.taskHandle),
+    request.taskHandle !== undefined && result["taskId"] !== undefined && replace(result, "taskId", request.taskHandle),
   ];
-  return { result, changed: changes.some(Boolean), outcome };
+  return ok({ result, changed: changes.some(Boolean), outcome });
+}
+
+/**
+ * The state of a task, in an answer or a notification: what it asks for and what it ended with obey the rules for answers.
+ * @param task is changed in place
+ * @param slug prefixes the URIs of its result; undefined on the transparent endpoint
+ * @returns whether it was changed; `upstream_invalid` when the client cannot give what it asks for
+ * @see tasks extension, "Task Status"
+ */
+export function finishTaskState(
+  exchange: Exchange,
+  task: JsonObject,
+  slug: string | undefined,
+): Result<boolean, Failure> {
+  const undeclared = undeclaredInput(exchange, task["inputRequests"]);
+  if (undeclared !== undefined) return err(undeclared);
+  const { result } = task;
+  return ok(slug !== undefined && isObject(result) && prefixResult(result, slug));
+}
+
+/** MC-28: nobody is asked for what the client did not say that it can do. */
+function undeclaredInput(exchange: Exchange, inputRequests: Json | undefined): Failure | undefined {
+  if (inputRequests === undefined) return undefined;
+  const missing = missingCapabilities(inputRequests, exchange.request.meta.clientCapabilities);
+  if (missing.length === 0) return undefined;
+  const detail = `The upstream server asks for ${missing.join(", ")}, which this client did not declare`;
+  return failure("upstream_invalid", detail, { reason: "undeclared_input" });
 }
 
 /** What one principal may see is never for a shared cache (RX-20). */
@@ -72,13 +103,8 @@ async function finishInputRequired(
   if (!exchange.request.method.inputRequired) return invalid("input_required_not_allowed");
   const { inputRequests, requestState } = result;
   if (inputRequests === undefined && requestState === undefined) return invalid("input_required_empty");
-  if (inputRequests !== undefined) {
-    const missing = missingCapabilities(inputRequests, exchange.request.meta.clientCapabilities);
-    if (missing.length > 0) {
-      const detail = `The upstream server asks for ${missing.join(", ")}, which this client did not declare`;
-      return err(failure("upstream_invalid", detail, { reason: "undeclared_input" }));
-    }
-  }
+  const undeclared = undeclaredInput(exchange, inputRequests);
+  if (undeclared !== undefined) return err(undeclared);
   const outcome: Outcome = { status: "input_required" };
   if (typeof requestState !== "string") return ok({ result, changed: false, outcome });
   result["requestState"] = await sealRequestState(exchange, request.permitted.server.id, requestState);

@@ -7,11 +7,11 @@ import { BoundedMap } from "../../bounded-map.ts";
 import { failure, type Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { err, ok, type JsonObject, type Result } from "../../ports.ts";
-import { encodeRequest, MODERN_VERSION, isObject } from "../../protocol/index.ts";
+import { encodeRequest, isObject, MODERN_VERSION, type RpcError } from "../../protocol/index.ts";
 import type { Target, UpstreamContext } from "./call.ts";
 import { post } from "./http.ts";
-import { initialize } from "./legacy-session.ts";
-import { readMessages } from "./messages.ts";
+import { legacySession } from "./legacy-session.ts";
+import { readAnswer } from "./messages.ts";
 import { ownMeta } from "./modern.ts";
 
 const verdictSchema = z.object({
@@ -63,10 +63,17 @@ export function forgetEra(context: UpstreamContext, server: Target): void {
 async function probe(context: UpstreamContext, server: Target, found_at: number): Promise<Result<Verdict, Failure>> {
   const modern = await probeModern(context, server, found_at);
   if (!modern.ok || modern.value !== undefined) return modern as Result<Verdict, Failure>;
-  const session = await initialize(context, server, limits.eraProbe_ms);
+  // The handshake is the question; the session that it opens is the one that this principal's calls use.
+  const session = await legacySession(context, server, limits.eraProbe_ms);
   if (!session.ok) return session;
   const { capabilities, instructions } = session.value;
   return ok({ era: "legacy", capabilities, ...(instructions === undefined ? {} : { instructions }), found_at });
+}
+
+/** A server that supports other revisions only says so with a modern error, and is not modern to us. */
+function isModernError({ code, data }: RpcError): boolean {
+  const supported = isObject(data) ? data["supported"] : undefined;
+  return modernErrors.has(code) && (!Array.isArray(supported) || supported.includes(MODERN_VERSION));
 }
 
 /** @returns a modern verdict; undefined on evidence against it; a failure when nothing can be said */
@@ -90,14 +97,12 @@ async function probeModern(
     await response.value.discard();
     return err(failure("upstream_refused", undefined, { reason: `upstream_http_${status}` }));
   }
-  const messages = readMessages(response.value, id);
-  let next = await messages.next();
-  while (next.done !== true) next = await messages.next();
+  const answered = await readAnswer(response.value, id);
   // No readable answer to our id on a 2xx or 4xx: an earlier revision, or no MCP server; `initialize` will tell.
-  if (!next.value.ok) return next.value.error.code === "upstream_invalid" ? ok(undefined) : next.value;
-  const { response: answer } = next.value.value;
+  if (!answered.ok) return answered.error.code === "upstream_invalid" ? ok(undefined) : answered;
+  const { response: answer } = answered.value;
   if (answer.kind === "error") {
-    return ok(modernErrors.has(answer.error.code) ? { era: "modern", capabilities: {}, found_at } : undefined);
+    return ok(isModernError(answer.error) ? { era: "modern", capabilities: {}, found_at } : undefined);
   }
   const { supportedVersions, capabilities, instructions } = answer.result;
   if (!Array.isArray(supportedVersions) || !supportedVersions.includes(MODERN_VERSION)) return ok(undefined);

@@ -9,7 +9,7 @@ import { err, ok, type JsonObject, type Result } from "../../ports.ts";
 import { encodeNotification, encodeRequest, LEGACY_VERSIONS, isObject } from "../../protocol/index.ts";
 import type { Target, UpstreamContext } from "./call.ts";
 import { post } from "./http.ts";
-import { readMessages } from "./messages.ts";
+import { readAnswer } from "./messages.ts";
 
 export interface LegacySession {
   /** Absent when the server keeps none. */
@@ -63,7 +63,7 @@ export async function legacySession(
 }
 
 /** @see MCP 2025-11-25 lifecycle, "Initialization" */
-export async function initialize(
+async function initialize(
   context: UpstreamContext,
   server: Target,
   total_ms: number,
@@ -82,12 +82,10 @@ export async function initialize(
   });
   if (!response.ok) return response;
   const session_id = response.value.headers.get("mcp-session-id") ?? undefined;
-  const messages = readMessages(response.value, id);
-  let next = await messages.next();
-  while (next.done !== true) next = await messages.next();
-  if (!next.value.ok) return next.value;
+  const answered = await readAnswer(response.value, id);
+  if (!answered.ok) return answered;
 
-  const { response: answer } = next.value.value;
+  const { response: answer } = answered.value;
   if (answer.kind === "error") return err(failure("upstream_refused", undefined, { reason: "initialize_refused" }));
   const { protocolVersion: version, capabilities, instructions } = answer.result;
   if (typeof version !== "string" || !spoken.has(version)) {

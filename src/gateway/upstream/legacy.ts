@@ -23,7 +23,7 @@ import type {
 } from "./call.ts";
 import { post } from "./http.ts";
 import { forgetSession, legacySession, sessionHeaders, tell, type LegacySession } from "./legacy-session.ts";
-import { readMessages, type Interim } from "./messages.ts";
+import { readAnswer, readMessages, type Answered, type Interim } from "./messages.ts";
 
 const logLevels = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 const listMethods = new Set([
@@ -55,12 +55,18 @@ export async function* legacyRequest(context: UpstreamContext, server: Target, c
       body: encodeRequest(hop.id, call.method, hopParams(hop)),
       total_ms: call.total_ms,
     });
-    if (!response.ok) return response;
+    if (!response.ok) {
+      if (mayStillRun(response.error)) context.platform.waitUntil(cancel(context, server, hop));
+      return response;
+    }
     const { status } = response.value;
-    if (status === 404 && session.value.id !== undefined && attempt === "first") {
-      await response.value.discard();
-      forgetSession(context, server, session.value);
-      continue;
+    if (attempt === "first" && session.value.id !== undefined && (status === 404 || status === 400)) {
+      const answered = await readAnswer(response.value, hop.id);
+      if (status === 404 || isLostSession(answered)) {
+        forgetSession(context, server, session.value);
+        continue;
+      }
+      return answered.ok ? translate(hop, answered.value.response, status) : answered;
     }
     if (status !== 200 && status !== 400) {
       await response.value.discard();
@@ -70,6 +76,18 @@ export async function* legacyRequest(context: UpstreamContext, server: Target, c
   }
   return err(failure("upstream_refused", undefined, { reason: "session_lost" }));
 }
+
+/**
+ * A conforming server answers 404 when it no longer knows the session; others 400, with the code that SDKs have for requests
+ * which they cannot place, or with no JSON-RPC at all. Nothing ran in either case.
+ */
+function isLostSession(answered: Result<Answered, Failure>): boolean {
+  if (!answered.ok) return answered.error.code === "upstream_invalid";
+  const { response } = answered.value;
+  return response.kind === "error" && (response.error.code === -32000 || response.error.code === -32600);
+}
+
+const mayStillRun = ({ code }: Failure): boolean => code === "cancelled" || code === "upstream_timeout";
 
 function toHop(context: UpstreamContext, session: LegacySession, call: UpstreamCall): Hop {
   const meta = isObject(call.params["_meta"]) ? call.params["_meta"] : {};
@@ -112,11 +130,11 @@ async function applyLogLevel(context: UpstreamContext, server: Target, hop: Hop)
 type Messages = ReturnType<typeof readMessages>;
 
 async function* converse(context: UpstreamContext, server: Target, hop: Hop, messages: Messages): UpstreamReply {
-  let answered = false;
+  let over = false;
   try {
     for (let next = await messages.next(); ; next = await messages.next()) {
       if (next.done === true) {
-        answered = true;
+        over = next.value.ok || !mayStillRun(next.value.error);
         return next.value.ok ? translate(hop, next.value.value.response, next.value.value.status) : next.value;
       }
       if (next.value.kind === "request") {
@@ -130,7 +148,7 @@ async function* converse(context: UpstreamContext, server: Target, hop: Hop, mes
   } finally {
     await messages.return(err(failure("upstream_invalid")));
     // 2025 revisions: closing the connection is no cancellation, so it is said.
-    if (!answered) context.platform.waitUntil(cancel(context, server, hop));
+    if (!over) context.platform.waitUntil(cancel(context, server, hop));
   }
 }
 
@@ -183,7 +201,8 @@ const bridgeNeeded = (server: Target, method: string): Failure =>
 /** A 2025 answer as a 2026 one. */
 function translate(hop: Hop, response: RpcResponse, status: number): Result<UpstreamAnswer, Failure> {
   if (response.kind === "result") {
-    const result: JsonObject = { resultType: "complete", ...response.result };
+    // Whatever a server of 2025 means by that member, it is no other type of result: those came later.
+    const result: JsonObject = { ...response.result, resultType: "complete" };
     if (listMethods.has(hop.call.method)) Object.assign(result, { ttlMs: 0, cacheScope: "private" });
     return ok({ response: { kind: "result", result }, text: undefined, status: 200 });
   }
@@ -195,6 +214,9 @@ function translate(hop: Hop, response: RpcResponse, status: number): Result<Upst
         reason: "url_elicitation",
       }),
     );
+  }
+  if (code === -32020 || code === -32022) {
+    return err(failure("upstream_refused", undefined, { reason: `upstream_error_${code}` }));
   }
   // -32002, resource not found, became -32602; the other reserved codes speak of this hop only.
   const known = code === -32002 ? -32602 : code <= -32000 && code >= -32099 ? -32603 : code;

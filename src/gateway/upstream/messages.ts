@@ -3,7 +3,14 @@ import { EgressAbort, type SafeResponse } from "../../egress/index.ts";
 import { failure, type Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { err, ok, type Result } from "../../ports.ts";
-import { readServerMessage, readSse, SseOverflow, type RpcResponse, type ServerMessage } from "../../protocol/index.ts";
+import {
+  encodeResponse,
+  readServerMessage,
+  readSse,
+  SseOverflow,
+  type RpcResponse,
+  type ServerMessage,
+} from "../../protocol/index.ts";
 
 export interface Answered {
   readonly response: RpcResponse;
@@ -29,8 +36,12 @@ export async function* readMessages(
       const text = await response.text();
       if (!text.ok) return text;
       const message = readServerMessage(text.value);
-      if (message?.kind !== "response" || message.id !== id) return err(invalid("answer_mismatch"));
-      return ok({ response: message.response, text: text.value, status: response.status });
+      if (message?.kind !== "response") return err(invalid("answer_mismatch"));
+      const { response: answer, id: answered } = message;
+      if (answered === id) return ok({ response: answer, text: text.value, status: response.status });
+      // JSON-RPC 2.0 section 5: an error without an id, in the one answer to the one request.
+      if (answered !== undefined || answer.kind !== "error") return err(invalid("answer_mismatch"));
+      return ok({ response: answer, text: encodeResponse(id, answer), status: response.status });
     }
     if (response.contentType !== "text/event-stream" || response.body === null) {
       await response.discard();
@@ -51,4 +62,12 @@ export async function* readMessages(
     if (thrown instanceof SseOverflow) return err(failure("upstream_too_large", undefined, { reason: "sse_event" }));
     throw thrown;
   }
+}
+
+/** The answer alone, for who has no use for what comes before it. */
+export async function readAnswer(response: SafeResponse, id: string | number): Promise<Result<Answered, Failure>> {
+  const messages = readMessages(response, id);
+  let next = await messages.next();
+  while (next.done !== true) next = await messages.next();
+  return next.value;
 }

@@ -8,8 +8,15 @@ import { eraOf, forgetEra } from "./era.ts";
 import { legacyRequest } from "./legacy.ts";
 import { modernRequest } from "./modern.ts";
 
-/** Errors with which a server says that it is not of the era that we took it for, before anything ran. */
-const eraErrors = new Set([-32022]);
+/** Refusals, before anything ran, of a server that is not of the era that we took it for. */
+const refusalsOfAnotherEra: ReadonlySet<string | undefined> = new Set([
+  "upstream_http_404",
+  "upstream_http_405",
+  // A legacy verdict, and a server that speaks 2026-07-28 only by now.
+  "upstream_error_-32020",
+  "upstream_error_-32022",
+  "initialize_refused",
+]);
 
 export async function* requestUpstream(context: UpstreamContext, server: Target, call: UpstreamCall): UpstreamReply {
   const verdict = await eraOf(context, server);
@@ -57,21 +64,27 @@ export async function askAllPages(
       return response.error.code === -32601
         ? ok({ items, ttl_ms, truncated: false })
         : err(refused(response.error.code));
-    const { [member]: listed, nextCursor, ttlMs } = response.result;
-    for (const item of Array.isArray(listed) ? listed : []) if (isObject(item)) items.push(item);
+    const { [member]: listed, nextCursor, ttlMs, resultType = "complete" } = response.result;
+    // MCP 2026-07-28 MRTR: no list may ask for input.
+    if (resultType !== "complete" || !Array.isArray(listed)) return err(noList);
+    for (const item of listed) if (isObject(item)) items.push(item);
     ttl_ms = Math.min(ttl_ms, typeof ttlMs === "number" && ttlMs >= 0 ? ttlMs : 0);
+    if (items.length > limits.listItems_count) break;
     if (typeof nextCursor !== "string") return ok({ items, ttl_ms, truncated: false });
-    if (nextCursor === cursor || items.length >= limits.listItems_count) break;
+    if (nextCursor === cursor || items.length === limits.listItems_count) break;
     cursor = nextCursor;
   }
   return ok({ items: items.slice(0, limits.listItems_count), ttl_ms, truncated: true });
 }
 
 const refused = (code: number): Failure => ({ code: "upstream_refused", reason: `upstream_error_${code}` });
+const noList: Failure = { code: "upstream_invalid", reason: "list_result" };
 
 function looksOfAnotherEra(answered: Result<UpstreamAnswer, Failure>): boolean {
-  if (!answered.ok)
-    return answered.error.reason === "upstream_http_405" || answered.error.reason === "upstream_http_404";
-  const { response } = answered.value;
-  return response.kind === "error" && eraErrors.has(response.error.code);
+  if (!answered.ok) return refusalsOfAnotherEra.has(answered.error.reason);
+  const { response, status } = answered.value;
+  if (response.kind !== "error") return false;
+  const { code } = response.error;
+  // -32000 to -32019 belong to implementations of 2025: "not initialized", most often.
+  return code === -32022 || (status === 400 && code <= -32000 && code > -32020);
 }

@@ -202,17 +202,11 @@ describe("addresses at random", () => {
   });
 
   it("SS-01: no text at all makes the check throw", () => {
+    const hosts = fc.string().map((host) => `https://${host}/`);
     fc.assert(
-      fc.property(
-        fc.oneof(
-          fc.string(),
-          fc.webUrl(),
-          fc.string().map((host) => `https://${host}/`),
-        ),
-        (text) => {
-          checkUrl(text, policy);
-        },
-      ),
+      fc.property(fc.oneof(fc.string(), hosts), (text) => {
+        checkUrl(text, policy);
+      }),
       runs,
     );
   });

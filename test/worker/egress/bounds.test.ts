@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createSafeFetch, EgressAbort, type SafeRequest, type SafeResponse } from "../../../src/egress/index.ts";
 import type { Failure } from "../../../src/errors.ts";
 import { bytes, policy, request, settle, upstream, Wire, type Upstream } from "./fakes.ts";
@@ -286,6 +286,21 @@ describe("RX-11: a caller that leaves", () => {
     await expect(drained.read()).rejects.toBeInstanceOf(EgressAbort);
     expect(body.cancelled).toBe(true);
     expect(wire.clock.timers_count).toBe(0);
+  });
+
+  it("RX-11: an exchange that is over leaves no listener on a signal that outlives it", async () => {
+    const { signal } = new AbortController();
+    const added = vi.spyOn(signal, "addEventListener");
+    const removed = vi.spyOn(signal, "removeEventListener");
+    const { answer } = await call(
+      upstream(() => "end"),
+      { signal },
+    );
+    await answer.text();
+    expect(added).toHaveBeenCalledTimes(1);
+    expect(removed.mock.calls.map(([, listener]) => listener)).toEqual(
+      added.mock.calls.map(([, listener]) => listener),
+    );
   });
 
   it("RX-11: a body is taken once", async () => {

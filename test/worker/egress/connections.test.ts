@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createConnectionBudget, type Release } from "../../../src/egress/index.ts";
 
 /** Takes a place and notes the order in which places are given. */
@@ -79,6 +79,21 @@ describe("RX-01: the connection budget", () => {
     expect(given).toEqual(["a", "b"]);
     releaseSecond();
     await third;
+  });
+
+  it("RX-01: a grant leaves no listener on a signal that outlives it", async () => {
+    const budget = createConnectionBudget(1);
+    const release = await budget.acquire();
+    const { signal } = new AbortController();
+    const added = vi.spyOn(signal, "addEventListener");
+    const removed = vi.spyOn(signal, "removeEventListener");
+    const second = budget.acquire(signal);
+    release();
+    await second;
+    expect(added).toHaveBeenCalledTimes(1);
+    expect(removed.mock.calls.map(([, listener]) => listener)).toEqual(
+      added.mock.calls.map(([, listener]) => listener),
+    );
   });
 
   it.each([0, -1, 1.5, Number.NaN])("RX-01: a budget of %s is a bug", (count) => {

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { env } from "cloudflare:workers";
 import { hashToken } from "../../../src/admission/index.ts";
 import { modernPost, setUp, setupSecret, type Tenant } from "../gateway/support.ts";
@@ -21,15 +21,17 @@ const origin = "https://a.gw.test";
 const call = (more: Parameters<typeof modernPost>[2] = {}): RequestInit =>
   modernPost("tools/call", { name: "echo", arguments: {} }, more);
 
-beforeEach(async () => {
+async function begin(): Promise<void> {
   world = await createWorld();
   world.harness.serve("up.upstream.test", echoUpstream());
   await world.tenant.addServer("up");
   client = await world.tenant.addClient(["up"]);
   token = client.token;
-});
+}
 
-const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "FOO"];
+beforeAll(begin);
+
+const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"];
 const paths = ["/mcp", "/mcp/up", "/mcp/nobody-has-this", "/mcp/a"];
 
 describe("no credential", () => {
@@ -203,7 +205,7 @@ describe("a credential of somebody else", () => {
   let other: Tenant;
   let otherToken: string;
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     other = await setUp(world.harness, "https://b.gw.test");
     await other.addServer("up");
     ({ token: otherToken } = await other.addClient(["up"]));
@@ -263,6 +265,8 @@ describe("a credential of somebody else", () => {
 });
 
 describe("a credential whose time is over", () => {
+  beforeEach(begin);
+
   const over = (reason: string) =>
     ({
       status: 401,

@@ -13,7 +13,7 @@ export interface Peer<Q, A> {
 
 /** @param script TypeScript that calls `answerWith` */
 export function startPeer<Q extends object, A>(script: URL): Peer<Q, A> {
-  const child: ChildProcess = fork(script, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child: ChildProcess = fork(script, { stdio: ["ignore", "inherit", "inherit", "ipc"], execArgv: [] });
   const kill = (): void => void child.kill("SIGKILL");
   process.once("exit", kill);
   child.once("exit", () => process.off("exit", kill));

@@ -7,15 +7,7 @@ import { dirname, join, relative, sep } from "node:path";
 import { at } from "./lib/root.ts";
 
 /** Files at the top that every room may use. They may use each other, and nothing below. */
-const open = new Set([
-  "body.ts",
-  "bounded-map.ts",
-  "env.ts",
-  "errors.ts",
-  "limits.ts",
-  "platform.ts",
-  "ports.ts",
-]);
+const open = new Set(["body.ts", "bounded-map.ts", "env.ts", "errors.ts", "limits.ts", "platform.ts", "ports.ts"]);
 
 /** Files at the top that may use every room. */
 const wiring = new Set(["app.ts", "index.ts", "system-ports.ts"]);
@@ -78,7 +70,8 @@ function judge(file: string, target: string): string | undefined {
   const [fromRoom = "", ...fromRest] = file.split("/");
   const [toRoom = "", ...toRest] = target.split("/");
   if (fromRest.length === 0) {
-    if (wiring.has(file)) return toRest.length > 0 && toRest.join("/") !== "index.ts" ? "enter rooms through index.ts" : undefined;
+    if (wiring.has(file))
+      return toRest.length > 0 && toRest.join("/") !== "index.ts" ? "enter rooms through index.ts" : undefined;
     if (!open.has(file)) return "a file at the top must be listed in scripts/check-rooms.ts";
     return toRest.length > 0 ? "a file that is open to all rooms must not use one" : undefined;
   }

@@ -99,7 +99,11 @@ async function main(): Promise<void> {
   process.stdout.write("Starting Gatehouse in development mode …\n");
   const [gateway, upstreams] = await Promise.all([startGateway(port, state), startUpstreams()]);
   const api = createApi(gateway.url);
-  await putServer(api, { slug: "everything", name: "Everything (official test server)", url: upstreams.everything.href });
+  await putServer(api, {
+    slug: "everything",
+    name: "Everything (official test server)",
+    url: upstreams.everything.href,
+  });
   await putServer(api, { slug: "demo", name: "Demo", url: upstreams.demo.href });
   process.stdout.write(welcome(gateway.url, ["demo", "everything"], `.gatehouse/${port}/`));
 }

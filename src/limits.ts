@@ -83,6 +83,8 @@ export const limits = {
   /** The era of an upstream is asked again after this: a stale verdict "legacy" would otherwise hold for ever. */
   eraVerdict_ms: 10 * minute,
   eraProbe_ms: 5 * second,
+  /** KV is only a cache: past this the server itself is asked. */
+  cacheRead_ms: 500,
   eras_count: 2_000,
   legacySessions_count: 2_000,
   legacySession_ms: 10 * minute,

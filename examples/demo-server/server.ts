@@ -21,9 +21,12 @@ const handler = createMcpHandler(() => {
   return server;
 });
 
-const { url } = await serve((request) => {
-  if (new URL(request.url).pathname !== "/mcp") return new Response("Not found", { status: 404 });
-  return handler.fetch(request);
-}, Number(process.env["PORT"] ?? 9100));
+const { url } = await serve(
+  (request) => {
+    if (new URL(request.url).pathname !== "/mcp") return new Response("Not found", { status: 404 });
+    return handler.fetch(request);
+  },
+  Number(process.env["PORT"] ?? 9100),
+);
 
 process.stdout.write(`MCP server at ${new URL("/mcp", url).href}\n`);

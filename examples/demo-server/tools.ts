@@ -54,8 +54,16 @@ async function countDown(seconds: number, context: ServerContext): Promise<CallT
 }
 
 /** Asks before it acts. The call ends with a question; the client repeats it with the answer and the signed state. */
-async function bookRoom(room: string, context: ServerContext, mint: Mint): Promise<CallToolResult | InputRequiredResult> {
-  const answer = acceptedContent(context.mcpReq.inputResponses, "confirm", z.object({ people: z.int().min(1).max(20) }));
+async function bookRoom(
+  room: string,
+  context: ServerContext,
+  mint: Mint,
+): Promise<CallToolResult | InputRequiredResult> {
+  const answer = acceptedContent(
+    context.mcpReq.inputResponses,
+    "confirm",
+    z.object({ people: z.int().min(1).max(20) }),
+  );
   const booking = context.mcpReq.requestState<Booking>();
   if (answer !== undefined && booking?.room === room) return text(`Booked ${room} for ${answer.people}.`);
   return inputRequired({

@@ -73,7 +73,10 @@ export async function registerServer(api: Api, server: Readonly<Record<string, u
 }
 
 /** Creates the server or, where the slug exists, changes the given members. @returns its id */
-export async function putServer(api: Api, server: { slug: string } & Readonly<Record<string, unknown>>): Promise<string> {
+export async function putServer(
+  api: Api,
+  server: { slug: string } & Readonly<Record<string, unknown>>,
+): Promise<string> {
   let cursor = "";
   for (;;) {
     const page = expect("Listing servers", await api("GET", `/servers?limit=200${cursor}`), 200, serverPage);

@@ -1,6 +1,7 @@
 /** Child processes with an owner: whoever starts one waits for its end, and nothing outlives the program. */
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { once } from "node:events";
+import { constants } from "node:os";
 import { root } from "./root.ts";
 
 export interface Finished {
@@ -9,11 +10,11 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** The environment for tools: quiet, without telemetry and without colour codes in what is parsed. */
+/** The environment for tools: without telemetry, and without colour codes in what is parsed. */
 export const toolEnvironment = (more: Record<string, string> = {}): NodeJS.ProcessEnv => ({
   ...process.env,
   WRANGLER_SEND_METRICS: "false",
-  WRANGLER_HIDE_BANNER: "true",
+  NO_COLOR: "1",
   ...more,
 });
 
@@ -28,10 +29,18 @@ interface RunOptions {
 
 const running = new Set<ChildProcess>();
 process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
+  for (const child of running) child.kill("SIGTERM");
 });
 
+/** Without a handler a signal ends Node at once, without the exit event, and the children stay. */
+function endWithSignals(): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    if (process.listenerCount(signal) === 0) process.once(signal, () => process.exit(128 + constants.signals[signal]));
+  }
+}
+
 function begin(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+  endWithSignals();
   const child = spawn(command, args, { cwd: root, ...options });
   running.add(child);
   child.once("close", () => running.delete(child));

@@ -102,7 +102,9 @@ export async function startRuntime(options: RuntimeOptions = {}): Promise<Runtim
   );
   try {
     const entry = await mf.ready;
-    await applyMigrations((await mf.getD1Database("DB", workerName)) as unknown as Parameters<typeof applyMigrations>[0]);
+    await applyMigrations(
+      (await mf.getD1Database("DB", workerName)) as unknown as Parameters<typeof applyMigrations>[0],
+    );
     const bound = direct ? await mf.unsafeGetDirectURL(workerName) : entry;
     // By name: the tenant of this machine is `localhost`, an address is no tenant.
     return { url: new URL(`http://localhost:${bound.port}`), mf, dispose: () => mf.dispose() };

@@ -7,6 +7,7 @@
  * success.
  */
 import * as z from "zod";
+import { isDatabaseFailure } from "../db/index.ts";
 import { failure, toProblem, type Failure } from "../errors.ts";
 import { err, ok, type Result } from "../ports.ts";
 import { isJson, parseBody, readBody } from "./body.ts";
@@ -28,9 +29,17 @@ export interface Incoming {
 /** Answers a request for `route`, with exactly one audit event where the method changes something. */
 export async function handle(route: Route, incoming: Incoming): Promise<Response> {
   const now = incoming.admin.ports.clock.now();
-  const answered = await proceed(route, incoming, now);
+  const answered = await proceed(route, incoming, now).catch(databaseFailure);
   if (answered.ok) return toResponse(answered.value);
   return refuse(route.action, answered.error, incoming, now);
+}
+
+/** Also recorded as a refusal: whoever reads the log must see that somebody tried, whatever D1 kept of it. */
+function databaseFailure(thrown: unknown): Result<never, Failure> {
+  if (!isDatabaseFailure(thrown)) throw thrown;
+  const detail =
+    "The database did not answer. Whether a change is stored is not known: read the resource before you repeat the request.";
+  return err(failure("unavailable", detail, { reason: "database", headers: { "retry-after": "1" } }));
 }
 
 /** Answers a request that no route takes: first whether the caller may ask at all, then 404 or 405. */

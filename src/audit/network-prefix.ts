@@ -19,7 +19,7 @@ export function networkPrefix(address: string | undefined): string {
   const front = head === "" ? [] : head.split(":");
   const back = tail === undefined || tail === "" ? [] : tail.split(":");
   const words = [...front, ...Array<string>(8 - front.length - back.length).fill("0"), ...back];
-  if (/^0:0:0:0:0:ffff:/.test(words.join(":"))) {
+  if (words.join(":").startsWith("0:0:0:0:0:ffff:")) {
     const [high = 0, low = 0] = words.slice(6).map((word) => Number.parseInt(word, 16));
     return `${high >> 8}.${high & 255}.${low >> 8}.0/24`;
   }

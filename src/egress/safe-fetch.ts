@@ -57,6 +57,8 @@ function wireRequest(url: URL, request: SafeRequest, signal: AbortSignal): Reque
  * and their text may hold the URL with a key in it.
  */
 function send(ports: Ports, request: Request, exchange: Exchange): Promise<Result<Response, Failure>> {
+  // The caller may have left, or the deadline passed, between the grant of a connection and here.
+  if (exchange.abort !== undefined) return Promise.resolve(err(exchange.abort.failure));
   exchange.awaitUpstream();
   return new Promise((resolve) => {
     exchange.onEnd((abort) => resolve(err(abort?.failure ?? unreachable())));
@@ -130,8 +132,7 @@ export function createSafeFetch(ports: Ports, policy: EgressPolicy, budget?: Con
     const exchange = new Exchange(ports.clock, request, request.signal);
     let answered = false;
     try {
-      const answer =
-        exchange.abort === undefined ? await exchangeWith(url.value, request, exchange) : err(exchange.abort.failure);
+      const answer = await exchangeWith(url.value, request, exchange);
       answered = answer.ok;
       return answer;
     } catch (thrown) {

@@ -30,6 +30,8 @@ export interface Exchange {
   readonly started_at: number;
   /** Aborts when the client closes the connection, which cancels the request (MCP 2026-07-28 "Cancellation"). */
   readonly signal: AbortSignal;
+  /** Aborts `signal` from within: nobody wants the answer any more. */
+  abandon(): void;
   readonly source: { readonly country?: string; readonly network?: string };
 }
 

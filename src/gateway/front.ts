@@ -87,13 +87,15 @@ async function handleMessage(
   if (!checked.ok) return rejected(caller, checked.error, request_bytes, id, message.method);
   const { front, snapshot, principal, started_at } = caller;
   const { platform, tenant, endpoint, vault, recorder, fetch, source } = front;
+  const abandoned = new AbortController();
   const exchange: Exchange = {
     ...{ platform, tenant, snapshot, principal, endpoint, vault, recorder, fetch, source },
     headers: request.headers,
     request: checked.value,
     request_bytes,
     started_at,
-    signal: request.signal,
+    signal: AbortSignal.any([request.signal, abandoned.signal]),
+    abandon: () => abandoned.abort(),
   };
   return dispatch(exchange);
 }

@@ -3,7 +3,6 @@
  * agreed to, ends when the client closes it, and ends gracefully when its time is over or the principal may no longer have it.
  * @see MCP 2026-07-28 subscriptions
  */
-import type { Outcome } from "../audit/index.ts";
 import { stillAdmitted } from "../admission/index.ts";
 import { failure } from "../errors.ts";
 import { limits } from "../limits.ts";
@@ -15,7 +14,7 @@ import { contextOf, type Exchange, type Permitted } from "./exchange.ts";
 import { openTask } from "./handles.ts";
 import { parseUri, prefixUri } from "./names.ts";
 import { decideServer, permittedServers } from "./permit.ts";
-import { failed, type Reply } from "./reply.ts";
+import { failed, type Ending, type Reply } from "./reply.ts";
 import { declaresTasks, finishTaskState } from "./result.ts";
 import { eraOf, requestUpstream, type UpstreamNotification, type UpstreamReply } from "./upstream/index.ts";
 
@@ -158,7 +157,7 @@ type Event =
   | { readonly kind: "ended"; readonly at: number }
   | { readonly kind: "tick" };
 
-async function* multiplex(exchange: Exchange, opened: readonly Open[]): AsyncGenerator<string, Outcome, void> {
+async function* multiplex(exchange: Exchange, opened: readonly Open[]): AsyncGenerator<string, Ending, void> {
   const { id } = exchange.request;
   const { clock } = exchange.platform.ports;
   const tag = { [META.subscriptionId]: id };
@@ -175,8 +174,9 @@ async function* multiplex(exchange: Exchange, opened: readonly Open[]): AsyncGen
     while (clock.now() < until) {
       const event = await Promise.race([...pending.values(), tick]);
       if (event.kind === "tick") {
-        if (exchange.signal.aborted) return { status: "cancelled" };
-        if (!(await stillAllowed(exchange, opened))) return { status: "interrupted", reason: "no_longer_allowed" };
+        if (exchange.signal.aborted) return { outcome: { status: "cancelled" } };
+        if (!(await stillAllowed(exchange, opened)))
+          return { outcome: { status: "interrupted", reason: "no_longer_allowed" } };
         if (clock.now() - silent_since >= limits.listenKeepAlive_ms) {
           silent_since = clock.now();
           yield "";
@@ -195,8 +195,7 @@ async function* multiplex(exchange: Exchange, opened: readonly Open[]): AsyncGen
         yield text;
       }
     }
-    yield encodeResponse(id, { result: { resultType: "complete", _meta: tag } });
-    return { status: "ok" };
+    return { outcome: { status: "ok" }, body: encodeResponse(id, { result: { resultType: "complete", _meta: tag } }) };
   } finally {
     closed.abort();
     for (const { close } of opened) close();

@@ -8,6 +8,7 @@ import { contextOf, type Exchange, type Permitted } from "./exchange.ts";
 import { prefixName, prefixUri } from "./names.ts";
 import { permittedServers } from "./permit.ts";
 import { failed, type Reply } from "./reply.ts";
+import { prefixTool } from "./rewrite.ts";
 import { askAllPages, eraOf, mirroredParameters } from "./upstream/index.ts";
 
 interface ListKind {
@@ -117,6 +118,7 @@ async function listOne(exchange: Exchange, permitted: Permitted, method: string,
   const items = listed.value.items
     .filter((item) => isListable(method, kind, item))
     .map((item) => ({ ...item, [kind.key]: kind.prefix(server.slug, String(item[kind.key])) }));
+  if (method === "tools/list") for (const item of items) prefixTool(item, server.slug);
   const outcome = listed.value.truncated ? "truncated" : "ok";
   return { slug: server.slug, outcome, items, ttl_ms: listed.value.ttl_ms };
 }

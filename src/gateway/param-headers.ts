@@ -29,6 +29,11 @@ export async function inboundParamHeaders(
   if (era.value.era === "legacy") return ok([]);
   const index = await toolIndex(context, server);
   const declared = (index.ok ? index.value.get(name) : undefined) ?? [];
+  if (index.ok && index.value.get(name) === null) {
+    // P5: what an invalid annotation keeps out of lists is not to be called either.
+    const shown = `Unknown tool: ${exchange.request.name ?? ""}`;
+    return err(failure("unknown_name", shown, { reason: "param_header_annotation" }));
+  }
   const given = argumentsOf(params["arguments"]);
   const mismatch = checkParamHeaders(declared, given, exchange.headers);
   if (mismatch !== undefined) return err(mismatch);

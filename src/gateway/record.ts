@@ -33,7 +33,9 @@ export async function recorded(exchange: Exchange, subject: Subject, run: () => 
   const reply = await runSafely(exchange, run);
   const done = await durable;
   if (!done.ok) {
-    if (reply.kind === "stream") await reply.messages.return({ status: "interrupted", reason: "audit_unavailable" });
+    // A generator that nobody started does not clean up: the upstream is let go by the signal.
+    exchange.abandon();
+    if (reply.kind === "stream") await reply.messages.return({ outcome: { status: "interrupted" } });
     return respond(failed(unrecorded(exchange, reply), exchange.request.id));
   }
   return release(exchange, reply, outcomeRecorder(exchange, subject, request_id));

@@ -82,9 +82,7 @@ async function* converse(
       if (mayPass(exchange, notification)) yield notification.text;
       const next = await reply.next();
       if (next.done === true) {
-        const answer = await finish(exchange, request, next.value);
-        yield answer.body;
-        return answer.outcome;
+        return await finish(exchange, request, next.value);
       }
       notification = next.value;
     }

@@ -4,7 +4,7 @@ import { failure, type Failure } from "../errors.ts";
 import type { Result } from "../ports.ts";
 import { encodeSse, encodeSseComment } from "../protocol/index.ts";
 import type { Exchange } from "./exchange.ts";
-import { failed, outcomeOf, type Reply } from "./reply.ts";
+import { failed, type Ending, type Reply } from "./reply.ts";
 
 type Answer = Extract<Reply, { kind: "answer" }>;
 type Messages = Extract<Reply, { kind: "stream" }>["messages"];
@@ -78,28 +78,30 @@ function releaseStream(exchange: Exchange, messages: Messages, record: RecordOut
     return recording;
   };
   const cancel = async (): Promise<void> => {
+    exchange.abandon();
     await finish({ status: "cancelled" });
-    await messages.return({ status: "cancelled" });
+    await messages.return({ outcome: { status: "cancelled" } });
   };
   // A client that closes the connection cancels the stream; the signal covers one that leaves before it reads.
-  exchange.signal.addEventListener("abort", () => void cancel(), { once: true });
+  if (exchange.signal.aborted) void cancel();
+  else exchange.signal.addEventListener("abort", () => void cancel(), { once: true });
 
-  /** In strict tenants the newest message waits for the next one or for the record. */
-  let held: Uint8Array | undefined;
+  const measured = (message: string): Uint8Array => {
+    const event = toEvent(message);
+    sizes.size_bytes += event.byteLength;
+    sizes.size_chars += message.length;
+    return event;
+  };
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       const next = await nextMessage(exchange, messages);
-      if (next.done !== true) {
-        const event = toEvent(next.value);
-        sizes.size_bytes += event.byteLength;
-        sizes.size_chars += next.value.length;
-        const ready = strict ? held : event;
-        if (strict) held = event;
-        controller.enqueue(ready ?? encodeSseComment());
-        return;
-      }
-      const after = await finish(next.value);
-      if (held !== undefined) controller.enqueue(after.ok ? held : refusal(exchange));
+      if (next.done !== true) return controller.enqueue(measured(next.value));
+      const { outcome, body: last } = next.value;
+      const event = last === undefined ? undefined : measured(last);
+      const recorded = finish(outcome);
+      // In strict tenants the response waits for its record.
+      const kept = !strict || (await recorded).ok;
+      if (event !== undefined) controller.enqueue(kept ? event : refusal(exchange));
       controller.close();
     },
     cancel,
@@ -117,11 +119,12 @@ const refusal = (exchange: Exchange): Uint8Array =>
 /** An empty message stands for "still here". */
 const toEvent = (message: string): Uint8Array => (message === "" ? encodeSseComment() : encodeSse(message));
 
-async function nextMessage(exchange: Exchange, messages: Messages): Promise<IteratorResult<string, Outcome>> {
+async function nextMessage(exchange: Exchange, messages: Messages): Promise<IteratorResult<string, Ending>> {
   try {
     return await messages.next();
   } catch (cause) {
     exchange.platform.log("error", "A stream failed unexpectedly", { method: exchange.request.methodName, cause });
-    return { done: true, value: outcomeOf(failure("internal", undefined, { reason: "internal" })) };
+    const { body, outcome } = failed(failure("internal", undefined, { reason: "internal" }), exchange.request.id);
+    return { done: true, value: { body, outcome } };
   }
 }

@@ -14,9 +14,16 @@ export type Reply =
     }
   | {
       readonly kind: "stream";
-      /** JSON-RPC messages in order; the last is the response, where there is one. Returns how it ended. */
-      readonly messages: AsyncGenerator<string, Outcome, void>;
+      /** Notifications in order, and "" for "still here". */
+      readonly messages: AsyncGenerator<string, Ending, void>;
     };
+
+/** How a stream ends. */
+export interface Ending {
+  readonly outcome: Outcome;
+  /** The JSON-RPC response, where there is one. */
+  readonly body?: string;
+}
 
 export function failed(failure: Failure, id: string | number): Extract<Reply, { kind: "answer" }> {
   const error = toRpcError(failure, id);

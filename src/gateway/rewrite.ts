@@ -22,6 +22,17 @@ function prefixBlock(block: Json | undefined, slug: string): boolean {
 const each = (list: Json | undefined, change: (item: Json) => boolean): boolean =>
   Array.isArray(list) && list.map(change).some(Boolean);
 
+/**
+ * A tool that has a user interface names the resource which holds it.
+ * @see MCP Apps extension, "Tool metadata", with the older spelling of its member
+ */
+export function prefixTool(tool: JsonObject, slug: string): boolean {
+  const meta = tool["_meta"];
+  if (!isObject(meta)) return false;
+  const changes = [prefixMember(meta["ui"], "resourceUri", slug), prefixMember(meta, "ui/resourceUri", slug)];
+  return changes.some(Boolean);
+}
+
 /** The result of `tools/call`, `prompts/get` or `resources/read`. */
 export function prefixResult(result: JsonObject, slug: string): boolean {
   const changes = [

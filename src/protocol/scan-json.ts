@@ -12,6 +12,9 @@ export interface Scanned {
   readonly tooDeep: boolean;
 }
 
+/** The little of a string that the scan reads, so that a test can count it. */
+export type Text = Pick<string, "length" | "charCodeAt" | "slice">;
+
 const QUOTE = 0x22;
 const MINUS = 0x2d;
 const POINT = 0x2e;
@@ -27,7 +30,7 @@ const significantDigits_count_max = 17;
 /**
  * Linear in the text. Stops at the first bracket that nests too deeply, so that no parser ever sees such text.
  */
-export function scanJson(text: string): Scanned {
+export function scanJson(text: Text): Scanned {
   let members_count = 0;
   let depth = 0;
   let unsafeNumber = false;
@@ -54,7 +57,7 @@ const isDigit = (char: number): boolean => char >= ZERO && char <= NINE;
 const isExponent = (char: number): boolean => char === 0x65 || char === 0x45;
 
 /** @returns the position of the quote that ends the string, or past the text */
-function endOfString(text: string, start: number): number {
+function endOfString(text: Text, start: number): number {
   let at = start;
   for (let char = text.charCodeAt(at); at < text.length && char !== QUOTE; char = text.charCodeAt(at)) {
     at += char === BACKSLASH ? 2 : 1;
@@ -62,7 +65,7 @@ function endOfString(text: string, start: number): number {
   return at;
 }
 
-function endOfNumber(text: string, start: number): number {
+function endOfNumber(text: Text, start: number): number {
   let at = start;
   while (at < text.length) {
     const char = text.charCodeAt(at);
@@ -77,7 +80,7 @@ function endOfNumber(text: string, start: number): number {
  * rounded to zero, and with no more digits than a double can hold.
  * @see RFC 8259 section 6
  */
-export function isSafeNumber(text: string, start: number, end: number): boolean {
+export function isSafeNumber(text: Text, start: number, end: number): boolean {
   let significant_count = 0;
   let trailingZeros_count = 0;
   let isInteger = true;

@@ -114,13 +114,18 @@ async function probeModern(
   });
 }
 
-/** KV is a cache that may be stale or down: then the server is asked. */
+/** KV is a cache that may be stale, slow or down: then the server is asked. */
 async function readStored(context: UpstreamContext, key: string): Promise<Verdict | undefined> {
+  const { bindings, ports, log } = context.platform;
+  const read = new AbortController();
   try {
-    return verdictSchema.safeParse(await context.platform.bindings.CACHE.get(key, "json")).data;
+    const late = ports.clock.sleep(limits.cacheRead_ms, read.signal);
+    return verdictSchema.safeParse(await Promise.race([bindings.CACHE.get(key, "json"), late])).data;
   } catch (cause) {
-    context.platform.log("warn", "KV could not be read", { cause });
+    log("warn", "KV could not be read", { cause });
     return undefined;
+  } finally {
+    read.abort();
   }
 }
 

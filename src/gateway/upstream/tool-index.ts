@@ -11,8 +11,8 @@ import type { Target, UpstreamContext } from "./call.ts";
 import { ownMeta } from "./modern.ts";
 import { askAllPages } from "./request.ts";
 
-/** Tool name to its mirrored parameters; tools without any are absent. */
-export type ToolIndex = ReadonlyMap<string, readonly ParamHeader[]>;
+/** Tool name to its mirrored parameters; tools without any are absent, and null are those that must not be called. */
+export type ToolIndex = ReadonlyMap<string, readonly ParamHeader[] | null>;
 
 const indexes = new BoundedMap<{ readonly index: ToolIndex; readonly until: number }>(limits.toolIndexes_count);
 
@@ -26,11 +26,10 @@ export async function toolIndex(context: UpstreamContext, server: Target): Promi
   if (known !== undefined && known.until > now && known.until - now <= limits.toolIndex_ms) return ok(known.index);
   const listed = await askAllPages(context, server, "tools/list", "tools", ownMeta, limits.listPerUpstream_ms);
   if (!listed.ok) return listed;
-  const index = new Map<string, readonly ParamHeader[]>();
+  const index = new Map<string, readonly ParamHeader[] | null>();
   for (const tool of listed.value.items) {
-    const declared = mirroredParameters(tool["inputSchema"] ?? null);
-    if (typeof tool["name"] === "string" && declared !== undefined && declared.length > 0)
-      index.set(tool["name"], declared);
+    const declared = mirroredParameters(tool["inputSchema"] ?? null) ?? null;
+    if (typeof tool["name"] === "string" && declared?.length !== 0) index.set(tool["name"], declared);
   }
   indexes.set(key, { index, until: now + limits.toolIndex_ms });
   return ok(index);

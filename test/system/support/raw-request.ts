@@ -83,7 +83,8 @@ function isComplete(received: Buffer): boolean {
   if (head === undefined) return false;
   const length = lookUp(head.headers, "content-length");
   if (length !== undefined) return head.body.length >= Number(length);
-  if (lookUp(head.headers, "transfer-encoding") === "chunked") return head.body.toString("latin1").endsWith("0\r\n\r\n");
+  if (lookUp(head.headers, "transfer-encoding") === "chunked")
+    return head.body.toString("latin1").endsWith("0\r\n\r\n");
   return head.status === 204 || head.status === 304;
 }
 

@@ -79,6 +79,22 @@ describe("bytes", () => {
     expect(await drain(answer)).toMatchObject({ read_bytes: 1_000, failed: { code: "upstream_too_large" } });
   });
 
+  it("RX-06: an announced length that is a lie does not lift the cap of a text", async () => {
+    const body = upstream((pull) => (pull <= 20 ? bytes(100) : "end"));
+    const { answer } = await call(body, {}, { "content-length": "10" });
+    expect(await answer.text()).toMatchObject({ error: { code: "upstream_too_large" } });
+  });
+
+  it("RX-05: the announced length of a compressed body does not stand for what it decompresses to", async () => {
+    const { answer, body } = await call(
+      upstream((pull) => (pull <= 20 ? bytes(100) : "end")),
+      {},
+      { "content-length": "10", "content-encoding": "gzip" },
+    );
+    expect(await answer.text()).toMatchObject({ error: { code: "upstream_too_large" } });
+    expect(body.pulls_count).toBe(11);
+  });
+
   it("RX-01: an event stream has its own cap", async () => {
     const { answer, body } = await call(endless(), {}, sse);
     expect(await drain(answer)).toMatchObject({ read_bytes: 4_000, failed: { code: "upstream_too_large" } });

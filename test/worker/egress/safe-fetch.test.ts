@@ -334,6 +334,22 @@ describe("RX-01: a connection is held until its answer is done with", () => {
     expect(wire.requests).toHaveLength(2);
   });
 
+  it("RX-01: until a caller that leaves at the moment of its grant has given it on", async () => {
+    const wire = new Wire(async () => new Response(upstream(() => "silence").stream));
+    const safeFetch = createSafeFetch(wire.ports, policy, createConnectionBudget(1));
+    const first = await safeFetch(request());
+    const caller = new AbortController();
+    const second = safeFetch(request({ signal: caller.signal }));
+    const third = safeFetch(request());
+    await settle();
+    const discarded = first.ok ? first.value.discard() : undefined;
+    caller.abort();
+    await discarded;
+    expect(await second).toMatchObject({ error: { code: "cancelled" } });
+    expect((await third).ok).toBe(true);
+    expect(wire.requests).toHaveLength(2);
+  });
+
   it("RX-01: a request that never gets a connection fails at its deadline and is not sent", async () => {
     const wire = new Wire(async () => new Response(upstream(() => "silence").stream));
     const safeFetch = createSafeFetch(wire.ports, policy, createConnectionBudget(1));

@@ -142,7 +142,6 @@ describe("headers that claim another host or path", () => {
     { "x-http-host-override": "b.gw.test" },
     { forwarded: "for=1.1.1.1;host=b.gw.test;proto=https" },
     { host: "b.gw.test" },
-    { ":authority": "b.gw.test" },
     { "x-original-url": "/mcp/hidden" },
     { "x-rewrite-url": "/api/v1/servers" },
     { "x-http-method-override": "GET" },
@@ -151,14 +150,7 @@ describe("headers that claim another host or path", () => {
     { "cf-worker": "b.gw.test" },
   ])("TN-02: %o changes neither tenant, endpoint nor method", async (headers) => {
     const before = both.events.length;
-    let init: RequestInit;
-    try {
-      init = modernPost("tools/call", { name: "echo", arguments: {} }, { token, headers });
-      new Headers(headers);
-    } catch {
-      // No HTTP header name: it cannot reach the Worker.
-      return;
-    }
+    const init = modernPost("tools/call", { name: "echo", arguments: {} }, { token, headers });
     expect((await ask(both, `${origin}/mcp/up`, init)).status).toBe(200);
     expect(both.events[before]).toMatchObject({
       tenant: expect.stringMatching(/^a-/) as string,

@@ -5,4 +5,10 @@ export const sources = import.meta.glob<string>("../../../src/**/*.{ts,tsx}", {
   eager: true,
 });
 
-export { default as schema } from "../../../schema.sql?raw";
+const migrations = import.meta.glob<string>("../../../migrations/*.sql", {
+  query: "?raw",
+  import: "default",
+  eager: true,
+});
+
+export const schema = Object.values(migrations).join("\n");

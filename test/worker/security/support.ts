@@ -2,8 +2,6 @@
 import { env } from "cloudflare:workers";
 import { expect } from "vitest";
 import type { AuditEvent } from "../../../src/audit/index.ts";
-import type { Clock } from "../../../src/ports.ts";
-import { systemPorts } from "../../../src/system-ports.ts";
 import {
   createHarness,
   modernUpstream,
@@ -13,36 +11,28 @@ import {
   type HarnessOptions,
   type Tenant,
 } from "../gateway/support.ts";
+import { VirtualClock as ManualClock } from "../gateway/virtual-clock.ts";
 
 /** Time stands still until a test moves it. */
-export class VirtualClock implements Clock {
-  #now = Date.now();
-  #waiting: { readonly at: number; readonly wake: () => void }[] = [];
+export class VirtualClock extends ManualClock {
+  #jumped_ms = 0;
 
-  now(): number {
-    return this.#now;
+  constructor() {
+    super(Date.now());
   }
 
-  sleep(duration_ms: number, signal?: AbortSignal): Promise<void> {
-    // Only the window of unknown callers waits without a way to stop it: here it is over at once, with the one it was opened for.
-    if (signal === undefined) return Promise.resolve();
-    return new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      this.#waiting.push({ at: this.#now + duration_ms, wake: resolve });
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
+  override now(): number {
+    return super.now() + this.#jumped_ms;
   }
 
-  advance(duration_ms: number): void {
-    this.jump(duration_ms);
-    const due = this.#waiting.filter(({ at }) => at <= this.#now);
-    this.#waiting = this.#waiting.filter(({ at }) => at > this.#now);
-    for (const { wake } of due) wake();
+  override sleep(duration_ms: number, signal?: AbortSignal): Promise<void> {
+    // Only the window of unknown callers waits without a way to stop it: here it ends at once, with the one failure in it.
+    return signal === undefined ? Promise.resolve() : super.sleep(duration_ms, signal);
   }
 
   /** The wall clock alone moves, in either direction; no wait is over for that. */
   jump(duration_ms: number): void {
-    this.#now += duration_ms;
+    this.#jumped_ms += duration_ms;
   }
 }
 
@@ -164,22 +154,60 @@ export const challengeOf = (origin: string, path: string, error?: "invalid_token
   `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource${path}"` +
   (error === undefined ? "" : `, error="${error}"`);
 
-/** A binding of which every use is counted, and which works or fails as the test says. */
-export function watched<T extends object>(
-  binding: T,
-  use: (method: string) => void | Promise<never>,
-  only?: ReadonlySet<string>,
-): T {
+/** A binding of which every use is told, and fails where that throws or returns something in the place of the answer. */
+export function watched<T extends object>(binding: T, use: (method: string) => unknown): T {
   return new Proxy(binding, {
     get(target, property) {
       const member: unknown = Reflect.get(target, property);
-      if (typeof member !== "function" || (only !== undefined && !only.has(String(property)))) return member;
-      return (...parameters: unknown[]): unknown => {
-        const refused = use(String(property));
-        return refused ?? Reflect.apply(member, target, parameters);
-      };
+      if (typeof member !== "function") return member;
+      return (...parameters: unknown[]): unknown => use(String(property)) ?? Reflect.apply(member, target, parameters);
     },
   });
 }
 
-export const realClock: Clock = systemPorts.clock;
+/** What D1 does instead of answering: nothing, fail before the statement runs, fail after it ran, never answer. */
+export type D1Fault = "none" | "before" | "after" | "hang";
+
+export interface FaultyDatabase {
+  readonly DB: D1Database;
+  fault: D1Fault;
+  /** The message of the platform's error; it quotes values, as D1's do. */
+  message: string;
+  /** Statements and batches that were sent. */
+  asked_count: number;
+}
+
+export function faultyDatabase(): FaultyDatabase {
+  const run = async (execute: () => Promise<unknown>): Promise<unknown> => {
+    state.asked_count += 1;
+    const failed = new Error(state.message);
+    if (state.fault === "hang") return new Promise(() => undefined);
+    if (state.fault === "before") throw failed;
+    const result = await execute();
+    if (state.fault === "after") throw failed;
+    return result;
+  };
+  const DB = new Proxy(env.DB, {
+    get(database, property) {
+      if (property === "batch") return (all: D1PreparedStatement[]) => run(() => database.batch(all));
+      if (property === "prepare") return (sql: string) => faultyStatement(database.prepare(sql), run);
+      const member: unknown = Reflect.get(database, property);
+      return typeof member === "function" ? (member.bind(database) as unknown) : member;
+    },
+  });
+  const state: FaultyDatabase = { DB, fault: "none", message: "D1_ERROR: Network connection lost.", asked_count: 0 };
+  return state;
+}
+
+type Run = (execute: () => Promise<unknown>) => Promise<unknown>;
+
+/** The same object, since D1 takes no other into a batch. */
+function faultyStatement(statement: D1PreparedStatement, run: Run): D1PreparedStatement {
+  const bind = statement.bind.bind(statement);
+  const replaced: Record<string, unknown> = { bind: (...values: unknown[]) => faultyStatement(bind(...values), run) };
+  for (const name of ["all", "run", "raw", "first"] as const) {
+    const member = statement[name].bind(statement) as (...parameters: unknown[]) => Promise<unknown>;
+    replaced[name] = (...parameters: unknown[]) => run(() => member(...parameters));
+  }
+  return Object.assign(statement, replaced);
+}

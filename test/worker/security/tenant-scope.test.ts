@@ -1,7 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
-import { schema } from "./sources.ts";
-import { sources } from "./sources.ts";
+import { schema, sources } from "./sources.ts";
 import { modernPost } from "../gateway/support.ts";
 import { ask, createWorld, echoUpstream } from "./support.ts";
 
@@ -37,7 +36,10 @@ beforeAll(async () => {
   const world = await createWorld({ bindings: { DB: recordingDatabase(statements) } });
   const { harness, tenant } = world;
   harness.serve("up.upstream.test", echoUpstream());
-  const server = await tenant.addServer("up", { authentication: { type: "bearer" }, credential: { token: "canary" } });
+  const server = await tenant.addServer("up", {
+    authentication: { type: "bearer" },
+    credential: { type: "bearer", token: "canary" },
+  });
   const client = await tenant.addClient(["up"]);
   tenantId = harness.events[0]?.tenant ?? "";
   for (const path of ["/servers", "/clients", "/tokens", "/settings", `/clients/${client.id}/tokens`])
@@ -114,7 +116,9 @@ describe("statements to D1", () => {
     const short = statements.filter(({ sql }) => {
       const read = sql.match(/\bfrom "(?:servers|clients|tokens|idempotency_keys|tenants)"/gi)?.length ?? 0;
       const conditions = sql.match(/"tenant_id" = \?|"tenants"\."id" = \?/gi)?.length ?? 0;
-      return conditions < read;
+      // The rows to sweep are chosen by a selection that is counted; what deletes them names them by number.
+      const swept = /^delete from "(\w+)" where rowid in \(select rowid from "\1"/i.test(sql) ? 1 : 0;
+      return conditions < read - swept;
     });
     expect(short.map(({ sql }) => sql)).toEqual([]);
   });

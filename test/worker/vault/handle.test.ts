@@ -32,7 +32,7 @@ describe("sealed handles", () => {
       seen.add(base64url.decode(handle.slice(3)).subarray(0, 12).toString());
     }
     expect(seen.size).toBe(10_000);
-  });
+  }, 30_000);
 
   it("VT-02: a handle with any bit flipped is refused", async () => {
     const vault = await vaultOf(`k1:${one}`);

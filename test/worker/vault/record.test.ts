@@ -38,7 +38,7 @@ describe("U11 sealed records", () => {
       seen.add(decodeProtectedHeader(sealed)["iv"]);
     }
     expect(seen.size).toBe(20_000);
-  });
+  }, 30_000);
 
   it("VT-02: a record with any bit flipped is refused", async () => {
     const vault = await vaultOf(`k1:${one}`);
@@ -47,7 +47,7 @@ describe("U11 sealed records", () => {
       const opened = await vault.open(binding, flip(sealed, bit));
       expect(opened.ok ? `opened with bit ${bit} flipped` : opened.error.code).toBe("unavailable");
     }
-  });
+  }, 30_000);
 
   it.each([
     ["purpose", { purpose: "session-cookie" }],

@@ -114,7 +114,7 @@ export async function runBenchmark(
     const { port } = await upstreamProcess.ask({ token }, ask_ms);
     const upstream = new URL(`http://127.0.0.1:${port}/mcp`);
     progress("Counting operations");
-    const operations = await countOperations(upstream, token);
+    const { warm: operations } = await countOperations(upstream, token);
     progress("Starting workerd");
     const instance = started.add(await startInstance(upstream, token, listSizes), ({ runtime }) => runtime.dispose());
     const generator: Generator = started.add(startPeer(new URL("load.ts", import.meta.url)), (peer) => peer.stop());

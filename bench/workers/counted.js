@@ -6,6 +6,10 @@ export * from "./index.js";
 
 const counterPath = "/.counted";
 
+// The Worker's clock, set from outside: whether a call falls on the once-a-second check of its configuration must not be chance.
+let now_ms = 0;
+Date.now = () => now_ms;
+
 const zero = () => ({ d1: 0, kv: 0, do: 0, queue: 0, subrequests: 0 });
 let counts = zero();
 
@@ -79,7 +83,9 @@ function countedBindings(env) {
 export default {
   ...worker,
   fetch(request, env, context) {
-    if (new URL(request.url).pathname === counterPath) {
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === counterPath) {
+      now_ms = Number(searchParams.get("now_ms"));
       const answer = Response.json(counts);
       counts = zero();
       return answer;

@@ -31,7 +31,7 @@ function inputHash(): string {
 function removeOld(current: string): void {
   for (const name of readdirSync(at("dist"))) {
     const path = at("dist", name);
-    if (name === current || !/^(?:worker|building)-/.test(name)) continue;
+    if (name === current || !/^(?:worker|building|migrations)-/.test(name)) continue;
     if (Date.now() - statSync(path).mtimeMs > keep_ms) rmSync(path, { recursive: true, force: true });
   }
 }

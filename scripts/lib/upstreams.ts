@@ -9,7 +9,7 @@ export interface LocalServer {
   stop(): Promise<void>;
 }
 
-const start_ms = 20_000;
+const start_ms = 60_000;
 
 async function startLocal(name: string, args: readonly string[]): Promise<LocalServer> {
   const port = await freePort();

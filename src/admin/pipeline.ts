@@ -8,9 +8,11 @@
  */
 import * as z from "zod";
 import { isDatabaseFailure } from "../db/index.ts";
+import { isJson, readBody } from "../body.ts";
 import { failure, toProblem, type Failure } from "../errors.ts";
+import { limits } from "../limits.ts";
 import { err, ok, type Result } from "../ports.ts";
-import { isJson, parseBody, readBody } from "./body.ts";
+import { parseBody } from "./body.ts";
 import { changeEvent } from "./change-event.ts";
 import type { AdminDependencies } from "./dependencies.ts";
 import { hashRequest, idempotentRequest, readKey, type Answer } from "./idempotency.ts";
@@ -76,7 +78,7 @@ async function bodyOf(request: Request, admin: AdminDependencies): Promise<Resul
   if (!isMutating(request.method)) return ok(new Uint8Array());
   const type = request.headers.get("content-type");
   if (!isJson(type) && !(request.method === "DELETE" && type === null)) return err(failure("unsupported_media_type"));
-  return readBody(request, admin.ports.clock);
+  return readBody(request, limits.adminBody_bytes, admin.ports.clock);
 }
 
 const noMembers = z.strictObject({});

@@ -13,7 +13,8 @@ export async function withDeadline<T>(
   const finished = new AbortController();
   const expiry = async (): Promise<void> => {
     await exchange.platform.ports.clock.sleep(total_ms, finished.signal);
-    deadline.abort();
+    // The sleep ends early when the work is done; what came out of it, a stream for instance, may live on.
+    if (!finished.signal.aborted) deadline.abort();
   };
   void expiry();
   try {

@@ -108,9 +108,12 @@ describe("Idempotency-Key", () => {
     const admin = await harness();
     const principal = { id: "administrator:two", kind: "administrator", agent: "two", token_id: "two" } as const;
     const first = await admin.post("/tokens", { name: "x" }, key);
-    const other = await admin.as({ principal }).post("/tokens", { name: "x" }, key);
+    const two = admin.as({ principal });
+    const other = await two.post("/tokens", { name: "x" }, key);
     expect(other.status).toBe(201);
     expect(other.body.token).not.toBe(first.body.token);
+    expect((await admin.post("/tokens", { name: "x" }, key)).text).toBe(first.text);
+    expect((await two.post("/tokens", { name: "x" }, key)).text).toBe(other.text);
   });
 
   it("R4: a key is forgotten after a day", async () => {

@@ -3,7 +3,11 @@ import type { Configuration } from "./env.ts";
 import type { Ports, WaitUntil } from "./ports.ts";
 
 /** One line of JSON on the console, redacted; see `telemetry/`. */
-export type Log = (level: "debug" | "info" | "warn" | "error", message: string, fields: Record<string, unknown>) => void;
+export type Log = (
+  level: "debug" | "info" | "warn" | "error",
+  message: string,
+  fields: Record<string, unknown>,
+) => void;
 
 export interface Platform {
   readonly configuration: Configuration;

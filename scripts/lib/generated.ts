@@ -57,7 +57,11 @@ const migrations: Generated = {
 
 const types: Generated = {
   name: "worker-configuration.d.ts",
-  write: async () => void succeeded("wrangler types", await run(bin("wrangler"), ["types", "--include-runtime=false", "--strict-vars=false"])),
+  write: async () =>
+    void succeeded(
+      "wrangler types",
+      await run(bin("wrangler"), ["types", "--include-runtime=false", "--strict-vars=false"]),
+    ),
   drift: async () => {
     const done = await run(bin("wrangler"), ["types", "--include-runtime=false", "--strict-vars=false", "--check"]);
     return done.code === 0 ? undefined : outOfDate("worker-configuration.d.ts");

@@ -1,6 +1,6 @@
 export { admitAdministrator, admitClient, stillAdmitted } from "./admit.ts";
 export { clientsRepository, type ClientChanges, type StoredClient } from "./clients.ts";
-export { metadataUrl, withChallenge } from "./challenge.ts";
+export { withChallenge } from "./challenge.ts";
 export type { Principal } from "./principal.ts";
 export { hashToken } from "./token-hash.ts";
 export {

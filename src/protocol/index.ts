@@ -1,9 +1,9 @@
 /** JSON-RPC and MCP as values: parsing, eras, validation, header and stream encodings. Pure. */
-export { missingCapabilities, UNKNOWN_INPUT_REQUEST } from "./capabilities.ts";
+export { missingCapabilities } from "./capabilities.ts";
 export { classifyEra, LEGACY_VERSIONS, META, MODERN_VERSION, TASKS_EXTENSION } from "./era.ts";
 export { parseFaithful, stringifyFaithful } from "./faithful-json.ts";
 export { decodeHeaderValue, encodeHeaderValue } from "./header-value.ts";
-export { isObject, member } from "./json.ts";
+export { isObject } from "./json.ts";
 export { checkModern, type ModernRequest, type RequestMeta } from "./ladder.ts";
 export {
   encodeNotification,

@@ -1,7 +1,6 @@
 export {
   authenticationSchema,
   credentialSchema,
-  headerNameSchema,
   serverFromRow,
   slugSchema,
   timeoutSchema,

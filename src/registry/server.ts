@@ -1,6 +1,6 @@
 /** An upstream MCP server as the rest of the program sees it. */
 import * as z from "zod";
-import type { servers } from "../db/schema.ts";
+import type { servers } from "../db/index.ts";
 import { limits } from "../limits.ts";
 
 /**

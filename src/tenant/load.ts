@@ -2,9 +2,9 @@
 import { and, eq, gt, isNull } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
-import { clients, servers, tenants, tokens } from "../db/schema.ts";
+import { clients, servers, tenants, tokens } from "../db/index.ts";
 import type { Mode } from "../env.ts";
-import { serverFromRow } from "../registry/server.ts";
+import { serverFromRow } from "../registry/index.ts";
 import { defaultSettings, settingsSchema } from "./settings.ts";
 import type { Client, Snapshot, Token } from "./snapshot.ts";
 

@@ -2,7 +2,7 @@
  * The configuration of one tenant as an immutable value with a version. A request decides everything on one snapshot, so
  * it never sees half a change.
  */
-import type { Server } from "../registry/server.ts";
+import type { Server } from "../registry/index.ts";
 import type { TenantSettings } from "./settings.ts";
 
 export interface Client {

@@ -6,7 +6,7 @@ import * as z from "zod";
 import { BoundedMap } from "../../bounded-map.ts";
 import { failure, type Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
-import { err, ok, type JsonObject, type Result } from "../../ports.ts";
+import { err, ok, type Result } from "../../ports.ts";
 import { encodeRequest, isObject, MODERN_VERSION, type RpcError } from "../../protocol/index.ts";
 import type { Target, UpstreamContext } from "./call.ts";
 import { post } from "./http.ts";

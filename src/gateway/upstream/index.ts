@@ -1,5 +1,4 @@
 export type { UpstreamAnswer, UpstreamCall, UpstreamContext, UpstreamNotification, UpstreamReply } from "./call.ts";
 export { eraOf, type Verdict } from "./era.ts";
-export { ownMeta } from "./modern.ts";
-export { askAllPages, askUpstream, requestUpstream } from "./request.ts";
+export { askAllPages, requestUpstream } from "./request.ts";
 export { forgetToolIndex, mirroredParameters, toolIndex } from "./tool-index.ts";

@@ -228,7 +228,13 @@ describe("the log of the admin API", () => {
     await tenant.api("DELETE", `/servers/${server}`);
     const actions = [
       ...["setup.complete", "server.create", "client.create", "client_token.create", "server.update", "client.update"],
-      ...["client_token.rotate", "client_token.revoke", "administrator_token.create", "administrator_token.revoke", "settings.update"],
+      ...[
+        "client_token.rotate",
+        "client_token.revoke",
+        "administrator_token.create",
+        "administrator_token.revoke",
+        "settings.update",
+      ],
       ...["client.delete", "server.delete"],
     ];
     const seen = harness.events.map((event) =>

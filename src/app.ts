@@ -19,7 +19,7 @@ import type { Platform } from "./platform.ts";
 import type { Ports } from "./ports.ts";
 import { slugSchema } from "./registry/index.ts";
 import { log } from "./telemetry/index.ts";
-import { announceChange, currentSnapshot, resolveTenant, type TenantHost } from "./tenant/index.ts";
+import { announceChange, currentSnapshot, parseRequestUrl, resolveTenant, type TenantHost } from "./tenant/index.ts";
 import { createVault, type Vault } from "./vault/index.ts";
 
 interface Site {
@@ -78,7 +78,8 @@ function openSite(ports: Ports, openVault: OpenVault): MiddlewareHandler<{ Bindi
   return async function site(c, next) {
     const configuration = parseConfiguration(c.env);
     if (!configuration.ok) return sealed(configuration.error);
-    const tenant = resolveTenant(new URL(c.req.url), configuration.value);
+    const url = parseRequestUrl(c.req.url, c.req.raw.headers);
+    const tenant = url === undefined ? undefined : resolveTenant(url, configuration.value);
     if (tenant === undefined) return toProblem(failure("not_found", "There is no tenant at this host"));
     const vault = await openVault(configuration.value);
     if (!vault.ok) return sealed(vault.error);

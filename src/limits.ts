@@ -97,6 +97,8 @@ export const limits = {
   // --- sealed handles that clients carry
   requestState_ms: 10 * minute,
   requestState_chars: 64 * KiB,
+  /** An upstream's own state inside it. */
+  upstreamState_chars: 32 * KiB,
   taskHandle_ms: 7 * day,
   /** Derived keys that one vault holds: a few for each tenant. */
   derivedKeys_count: 1_000,

@@ -1,6 +1,7 @@
 /** What Gatehouse must look at, and in a few places change, in the result of an upstream. */
 import type { Outcome } from "../audit/index.ts";
 import { failure, type Failure } from "../errors.ts";
+import { limits } from "../limits.ts";
 import { err, ok, type Json, type JsonObject, type Result } from "../ports.ts";
 import { missingCapabilities, isObject } from "../protocol/index.ts";
 import type { Exchange, Relay } from "./exchange.ts";
@@ -107,6 +108,8 @@ async function finishInputRequired(
   if (undeclared !== undefined) return err(undeclared);
   const outcome: Outcome = { status: "input_required" };
   if (typeof requestState !== "string") return ok({ result, changed: false, outcome });
+  // Sealed it is longer, and has to fit what a client may send back.
+  if (requestState.length > limits.upstreamState_chars) return invalid("request_state_size");
   result["requestState"] = await sealRequestState(exchange, request.permitted.server.id, requestState);
   return ok({ result, changed: true, outcome });
 }

@@ -11,6 +11,20 @@ const isLoopback = (hostname: string): boolean =>
   hostname === "localhost" || hostname.endsWith(".localhost") || hostname === "127.0.0.1" || hostname === "[::1]";
 
 /**
+ * The URL of a request, if its Host is written as it is read. workerd puts the header before the target as it came, so the
+ * parser may find another host or path in it than routing does: `x@a.test`, `a.test#x`, `a.test/x?`, a tab in the middle.
+ * @param text `request.url`
+ */
+export function parseRequestUrl(text: string, headers: Headers): URL | undefined {
+  const url = URL.parse(text);
+  const written = /^https?:\/\/([^/]*)/.exec(text)?.[1];
+  if (url === null || written === undefined) return undefined;
+  const port = url.protocol === "https:" ? /:443$/ : /:80$/;
+  const isExact = (host: string): boolean => host.toLowerCase().replace(port, "") === url.host;
+  return isExact(written) && isExact(headers.get("host") ?? written) ? url : undefined;
+}
+
+/**
  * @param url of the request; workerd builds it from the Host header
  * @returns undefined for an unknown host, a port where none belongs, plain http from afar, or a non-loopback host in
  *   development mode

@@ -1,4 +1,4 @@
-export { resolveTenant, type TenantHost } from "./host.ts";
+export { parseRequestUrl, resolveTenant, type TenantHost } from "./host.ts";
 export { defaultSettings, settingsSchema, type TenantSettings } from "./settings.ts";
 export { settingsStore, type StoredSettings } from "./settings-store.ts";
 export type { Client, Snapshot, Token } from "./snapshot.ts";

@@ -244,7 +244,7 @@ describe("S3 queries", async () => {
     expect(ids((await stub.query({ limit: 10, ...filter })).events)).toEqual(ids(expected));
   });
 
-  it("AD-03: no text that is searched for is read as a search expression", async () => {
+  it("AD-09: no text that is searched for is read as a search expression", async () => {
     const text = fc.oneof(
       fc.string({ unit: utf16 }),
       fc

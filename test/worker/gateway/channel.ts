@@ -10,6 +10,8 @@ export interface Channel {
   end(): void;
   /** Resolves when the gateway gave the stream up, by its signal or by cancelling the body. */
   readonly closed: Promise<void>;
+  /** Resolves when the gateway has read what was written and waits for more. */
+  readonly read: Promise<void>;
 }
 
 const encoder = new TextEncoder();
@@ -17,19 +19,28 @@ const encoder = new TextEncoder();
 /** A stream for the answer to `seen`. */
 export function openChannel(seen: Seen): Channel {
   const { promise: closed, resolve } = Promise.withResolvers<void>();
+  const { promise: read, resolve: wasRead } = Promise.withResolvers<void>();
+  let written = false;
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   seen.signal.addEventListener("abort", () => resolve(), { once: true });
   const body = new ReadableStream<Uint8Array>({
     start: (started) => void (controller = started),
+    pull: () => {
+      if (written) wasRead();
+    },
     cancel: () => resolve(),
   });
-  const write = (text: string): void => controller?.enqueue(encoder.encode(text));
+  const write = (text: string): void => {
+    written = true;
+    controller?.enqueue(encoder.encode(text));
+  };
   return {
     response: new Response(body, { headers: { "content-type": "text/event-stream" } }),
     send: (message) => write(`data: ${JSON.stringify(message)}\n\n`),
     write,
     end: () => controller?.close(),
     closed,
+    read,
   };
 }
 

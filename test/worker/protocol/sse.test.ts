@@ -161,7 +161,7 @@ describe("bounds", () => {
 });
 
 describe("lifetime", () => {
-  it("RX-12: a consumer that stops cancels the source", async () => {
+  it("RX-11: a consumer that stops cancels the source", async () => {
     let cancelled = false;
     for await (const event of readSse(
       streamOf([bytes("data: a\n\n"), bytes("data: b\n\n")], () => (cancelled = true)),
@@ -172,7 +172,7 @@ describe("lifetime", () => {
     }
     expect(cancelled).toBe(true);
   });
-  it("RX-12: what the source throws comes through", async () => {
+  it("RX-11: what the source throws comes through", async () => {
     const stream = new ReadableStream<Uint8Array>({
       pull() {
         throw new TypeError("reset");

@@ -86,6 +86,13 @@ describe("the host of a request", () => {
     expect([used, harness.seen.length, harness.events.length]).toEqual([[], 0, 0]);
   });
 
+  it.each(["b.gw.test", "a.gw.test.", "a.gw.test:8443", "x@a.gw.test", "a.gw.test#", "a.gw.test/mcp/up?", ""])(
+    'TN-01: a Host header "%s" that is not the host of the URL has no tenant',
+    async (host) => {
+      expect((await ask(world.harness, `${origin}/mcp/up`, call({ host }))).status).toBe(404);
+    },
+  );
+
   it("TN-01: no host but the configured one resolves, whatever its spelling", () => {
     const parsed = parseConfiguration({ GATEHOUSE_TENANTS: "a=a.gw.test l=localhost" });
     if (!parsed.ok) throw new Error(parsed.error);
@@ -141,7 +148,6 @@ describe("headers that claim another host or path", () => {
     { "x-original-host": "b.gw.test" },
     { "x-http-host-override": "b.gw.test" },
     { forwarded: "for=1.1.1.1;host=b.gw.test;proto=https" },
-    { host: "b.gw.test" },
     { "x-original-url": "/mcp/hidden" },
     { "x-rewrite-url": "/api/v1/servers" },
     { "x-http-method-override": "GET" },

@@ -33,8 +33,9 @@ export interface Report {
     readonly cpu_us: number | null;
   }[];
   readonly memory: { readonly start_bytes: number | null; readonly end_bytes: number | null };
+  readonly rounds: number;
   readonly calls: number;
-  readonly pinned: boolean;
+  readonly machine: Figures["machine"];
 }
 
 const figure = (samples: readonly Sample[], member: keyof Sample, decimals = 0): number | null =>
@@ -63,7 +64,7 @@ function baselines(path: string): { base: string; floor: string } {
   return { base: (place.startsWith("governed") ? "floor+audit" : "floor") + suffix, floor: `floor${suffix}` };
 }
 
-export function toReport({ cells, samples, operations, memory, calls, pinned }: Figures): Report {
+export function toReport({ cells, samples, operations, memory, calls, machine }: Figures): Report {
   const of = (path: string, connections: number): readonly Sample[] => samples.get(`${path} ${connections}`) ?? [];
   const row = ({ path, connections }: Cell): Row => {
     const own = of(path, connections);
@@ -90,8 +91,9 @@ export function toReport({ cells, samples, operations, memory, calls, pinned }: 
       return [{ upstreams, answer_bytes, ...figures }];
     }),
     memory: { start_bytes: rounded(memory.start_bytes, 0), end_bytes: rounded(memory.end_bytes, 0) },
+    rounds: Math.max(0, ...[...samples.values()].map((list) => list.length)),
     calls,
-    pinned,
+    machine: { ...machine, load_average: Number(machine.load_average.toFixed(2)) },
   };
 }
 
@@ -110,7 +112,7 @@ function table(head: readonly string[], rows: readonly (readonly (number | strin
 
 const mebibytes = (bytes: number | null): string => (bytes === null ? "n/a" : `${Math.round(bytes / 1024 / 1024)} MiB`);
 
-export function toText({ rows, operations, lists, memory, calls, pinned }: Report): string {
+export function toText({ rows, operations, lists, memory, rounds, calls, machine }: Report): string {
   const calling = table(
     ["path", "conn", "cpu_us", "p50_us", "p99_us", "calls/s", "cpu_ratio", "p50_ratio", "cpu/floor", "p50/floor"],
     rows.map((row) => [
@@ -138,6 +140,7 @@ export function toText({ rows, operations, lists, memory, calls, pinned }: Repor
     ...["", ...calling, "", ...listing, ""],
     `Operations of a warm call: ${counts}`,
     `Memory of workerd: ${mebibytes(memory.start_bytes)} at the start, ${mebibytes(memory.end_bytes)} at the end`,
-    `${calls} calls, every answer compared; ${pinned ? "one core for workerd, one for the rest" : "not pinned to cores"}`,
+    `${calls} calls in ${rounds} rounds, every answer compared`,
+    `${machine.cores} cores, ${machine.pinned ? "one of them for workerd and one for the rest" : "nothing pinned"}; load average before the run ${machine.load_average}`,
   ].join("\n");
 }

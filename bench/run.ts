@@ -1,5 +1,6 @@
 /** One run: starts the parts, warms them, measures in interleaved rounds, counts operations, and stops everything again. */
 import { randomBytes } from "node:crypto";
+import { availableParallelism, loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { modernRequest, type ModernRequest } from "../test/system/support/modern-request.ts";
 import { startInstance, type Instance, type Place } from "./instance.ts";
@@ -11,10 +12,11 @@ import type { UpstreamStart, UpstreamStarted } from "./upstream.ts";
 
 export interface Plan {
   readonly rounds: number;
-  readonly listRounds: number;
+  /** No round begins after this, so that a busy machine gets fewer rounds and not a longer wait. One is always made. */
+  readonly rounds_ms: number;
   /**
    * Calls in one measurement, by connections. Multiples of 50: a call makes two events and a Queue delivers 100 at once, so no
-   * event of one measurement is delivered in the next.
+   * event of one measurement is delivered in the next. Few, since what else the machine does changes within seconds.
    */
   readonly calls: ReadonlyMap<number, number>;
   readonly largeCalls: number;
@@ -22,26 +24,26 @@ export interface Plan {
 }
 
 export const fullPlan: Plan = {
-  rounds: 7,
-  listRounds: 5,
-  calls: new Map([
-    [1, 500],
-    [16, 1_500],
-    [64, 1_500],
-  ]),
-  largeCalls: 300,
-  listCalls: 100,
-};
-
-export const quickPlan: Plan = {
-  rounds: 2,
-  listRounds: 2,
+  rounds: 15,
+  rounds_ms: 150_000,
   calls: new Map([
     [1, 200],
     [16, 500],
     [64, 500],
   ]),
   largeCalls: 100,
+  listCalls: 50,
+};
+
+export const quickPlan: Plan = {
+  rounds: 3,
+  rounds_ms: 12_000,
+  calls: new Map([
+    [1, 50],
+    [16, 150],
+    [64, 150],
+  ]),
+  largeCalls: 50,
   listCalls: 50,
 };
 
@@ -69,7 +71,12 @@ export interface Figures {
   readonly samples: ReadonlyMap<string, readonly Sample[]>;
   readonly operations: Operations;
   readonly memory: { readonly start_bytes: number | undefined; readonly end_bytes: number | undefined };
-  readonly pinned: boolean;
+  readonly machine: {
+    readonly cores: number;
+    /** Processes that wanted to run in the minute before: with more than a few tenths the figures are those of a busy machine. */
+    readonly load_average: number;
+    readonly pinned: boolean;
+  };
   readonly calls: number;
 }
 
@@ -106,6 +113,7 @@ export async function runBenchmark(
 ): Promise<Figures> {
   const started = new Started();
   const token = randomBytes(32).toString("base64url");
+  const [load_average = 0] = loadavg();
   try {
     const upstreamProcess = started.add(
       startPeer<UpstreamStart, UpstreamStarted>(new URL("upstream.ts", import.meta.url)),
@@ -119,15 +127,16 @@ export async function runBenchmark(
     const instance = started.add(await startInstance(upstream, token, listSizes), ({ runtime }) => runtime.dispose());
     const generator: Generator = started.add(startPeer(new URL("load.ts", import.meta.url)), (peer) => peer.stop());
     const [workerd] = descendants(process.pid, "workerd");
-    const pinned = pinAll(workerd, [upstreamProcess.pid, generator.pid]);
+    const machine = { cores: availableParallelism(), load_average, pinned: false };
+    machine.pinned = pinAll(workerd, [upstreamProcess.pid, generator.pid]);
     const memoryNow = (): number | undefined => (workerd === undefined ? undefined : memory_bytes(workerd));
 
     const start_bytes = memoryNow();
     progress("Warming up");
-    const cells = await prepareCells(plan, instance, generator, token);
+    const cells = await prepareCells(plan, instance, generator, token, signal);
     const samples = await measure(plan, cells, generator, workerd, signal, progress);
     const calls = [...samples].reduce((sum, [key, list]) => sum + list.length * callsOf(cells, key), 0);
-    return { cells, samples, operations, memory: { start_bytes, end_bytes: memoryNow() }, pinned, calls };
+    return { cells, samples, operations, memory: { start_bytes, end_bytes: memoryNow() }, machine, calls };
   } finally {
     await started.stop();
   }
@@ -144,7 +153,13 @@ function pinAll(workerd: number | undefined, others: readonly number[]): boolean
 }
 
 /** Makes each call once, so that the right answer is known and everything is warm. */
-async function prepareCells(plan: Plan, instance: Instance, generator: Generator, token: string): Promise<Cell[]> {
+async function prepareCells(
+  plan: Plan,
+  instance: Instance,
+  generator: Generator,
+  token: string,
+  signal: AbortSignal,
+): Promise<Cell[]> {
   const { ports, tokens, slug } = instance;
   const tokenOf = (place: Place, size = 1): string =>
     place === "floor" || place === "floor+audit" ? token : (tokens.get(size) ?? "");
@@ -155,6 +170,7 @@ async function prepareCells(plan: Plan, instance: Instance, generator: Generator
     call: ModernRequest,
     load: Omit<Load, "port" | "headers" | "body">,
   ) {
+    signal.throwIfAborted();
     const request = modernRequest({ ...call, id: Number(idMark) });
     const base = { ...load, port: ports[place], ...request };
     const { answer = "" } = await generator.ask(base, ask_ms);
@@ -163,7 +179,7 @@ async function prepareCells(plan: Plan, instance: Instance, generator: Generator
     const path = place + suffix;
     const { connections } = load;
     const ready = { ...base, expected: answer };
-    await generator.ask({ ...ready, calls: Math.max(50, load.calls >> 1) }, ask_ms);
+    await generator.ask(ready, ask_ms);
     return { key: `${path} ${connections}`, path, connections, answer_bytes: Buffer.byteLength(answer), load: ready };
   }
 
@@ -215,11 +231,12 @@ async function measure(
   const samples = new Map<string, Sample[]>(cells.map(({ key }) => [key, []]));
   // Partly filled batches of the warm-up are delivered after a second.
   await sleep(1_500);
+  const begun_ms = performance.now();
   for (let round = 0; round < plan.rounds; round += 1) {
+    if (round > 0 && performance.now() - begun_ms > plan.rounds_ms) break;
     progress(`Round ${round + 1} of ${plan.rounds}`);
-    const due = cells.filter((cell) => cell.upstreams === undefined || round < plan.listRounds);
     // Every other round backwards, so that no path always follows the same one.
-    for (const { key, load } of round % 2 === 0 ? due : due.toReversed()) {
+    for (const { key, load } of round % 2 === 0 ? cells : cells.toReversed()) {
       signal.throwIfAborted();
       await settled(workerd);
       const before_us = workerd === undefined ? undefined : cpuTime_us(workerd);

@@ -76,7 +76,7 @@ function vaultOpener(ports: Ports): OpenVault {
 function openSite(ports: Ports, openVault: OpenVault): MiddlewareHandler<{ Bindings: Env; Variables: Variables }> {
   const unknownCallers = createUnknownCallers();
   return async function site(c, next) {
-    const configuration = parseConfiguration(c.env);
+    const configuration = configurationOf(c.env);
     if (!configuration.ok) return sealed(configuration.error);
     const url = parseRequestUrl(c.req.url, c.req.raw.headers);
     const tenant = url === undefined ? undefined : resolveTenant(url, configuration.value);
@@ -103,7 +103,7 @@ function sealed(sentence: string): Response {
 
 function health(openVault: OpenVault) {
   return async (c: AppContext): Promise<Response> => {
-    const configuration = parseConfiguration(c.env);
+    const configuration = configurationOf(c.env);
     const usable = configuration.ok && (await openVault(configuration.value)).ok;
     const status = usable ? { status: "ok", mode: configuration.value.mode } : { status: "sealed" };
     return Response.json(status, { status: usable ? 200 : 503, headers: { "cache-control": "no-store" } });

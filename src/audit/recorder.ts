@@ -39,13 +39,9 @@ export function createRecorder({ queue, outbox, clock }: RecorderDependencies): 
   return {
     async record(event) {
       const fitted = fitEvent(event);
-      if (!fitted.ok) {
-        log("error", "What should be recorded is no audit event", { event_id: event.id, type: event.type });
-        return fitted;
-      }
-      const sent = await handOver(() => queue.send(fitted.value), clock);
+      const sent = await handOver(() => queue.send(fitted), clock);
       // A full, throttled or broken Queue is an everyday fault: any refusal leads to the Outbox.
-      return sent.ok ? ok(undefined) : toOutbox(fitted.value);
+      return sent.ok ? ok(undefined) : toOutbox(fitted);
     },
   };
 }

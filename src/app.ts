@@ -59,6 +59,17 @@ export function createApp(ports: Ports): App {
   return app;
 }
 
+/** The bindings of an isolate are one object: its configuration is parsed once. */
+const configurations = new WeakMap<Env, ReturnType<typeof parseConfiguration>>();
+
+function configurationOf(env: Env): ReturnType<typeof parseConfiguration> {
+  const known = configurations.get(env);
+  if (known !== undefined) return known;
+  const parsed = parseConfiguration(env);
+  configurations.set(env, parsed);
+  return parsed;
+}
+
 type OpenVault = (configuration: Configuration) => ReturnType<typeof createVault>;
 
 /** Keys are parsed once for each app, whose ports the vault keeps; the value is immutable. */

@@ -47,7 +47,7 @@ describe("S4 consumer", () => {
   it("S4: each event reaches the Ledger of its tenant and month", async () => {
     const one = requestAt(start, { tenant: "c1" });
     const two = requestAt(start, { tenant: "c2" });
-    const older = requestAt(Date.UTC(2026, 9, 1), { tenant: "c1" });
+    const older = requestAt(Date.UTC(2090, 9, 1), { tenant: "c1" });
     expect(await consume(consumeAudit, [one, two, older])).toEqual({ acked: [0, 1, 2], retried: [] });
     expect([await stored("c1"), await stored("c2")]).toEqual([[one.id], [two.id]]);
     expect(ids((await ledgerAt(older.time, "c1").query({ limit: 10 })).events)).toEqual([older.id]);
@@ -56,7 +56,7 @@ describe("S4 consumer", () => {
   it("FT-12: a Ledger that fails holds up its own messages only", async () => {
     const one = requestAt(start, { tenant: "c3" });
     const two = requestAt(start, { tenant: "c4" });
-    const broken = env.LEDGER.idFromName("2:c4:2026-11");
+    const broken = env.LEDGER.idFromName("2:c4:2090-11");
     const LEDGER = withFaults(env.LEDGER, {
       get: (id: DurableObjectId) =>
         id.equals(broken) ? { append: () => Promise.reject(new Error("overloaded")) } : env.LEDGER.get(id),

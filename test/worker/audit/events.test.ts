@@ -12,7 +12,7 @@ import {
 import { limits } from "../../../src/limits.ts";
 import { ids, ledgerAt, requestAt, responseTo, start, withFaults } from "./support.ts";
 
-const month = (count: number): number => Date.UTC(2026, 10 - count, 15);
+const month = (count: number): number => Date.UTC(2090, 10 - count, 15);
 
 async function page(tenant: string, query: Record<string, string> = {}, bindings = env): Promise<EventPage> {
   const result = await queryEvents(bindings, tenant, eventFilterSchema.parse(query), start);
@@ -73,19 +73,19 @@ describe("S3 reading across months", () => {
   });
 
   it("S3: an outcome that falls into the month after its request is found by its time", async () => {
-    const time = Date.UTC(2026, 10, 1) - 5;
+    const time = Date.UTC(2090, 10, 1) - 5;
     const request = requestAt(time, { tenant: "m5" });
     const response = responseTo(request);
     await ledgerAt(time, "m5").append([request, response]);
-    const { events } = await allPages("m5", { from: new Date(Date.UTC(2026, 10, 1)).toISOString() });
+    const { events } = await allPages("m5", { from: new Date(Date.UTC(2090, 10, 1)).toISOString() });
     expect(ids(events)).toEqual([response.id]);
   });
 
   it("TN-10: a reader sees its own tenant's events only, whatever the cursor", async () => {
     const event = requestAt(start, { tenant: "m6" });
     await ledgerAt(start, "m6").append([event]);
-    expect((await page("m7", { cursor: cursorOf({ month: "2026-11", before_seq: 100 }) })).events).toEqual([]);
-    expect(ids((await page("m6", { cursor: cursorOf({ month: "2026-11", before_seq: 100 }) })).events)).toEqual([
+    expect((await page("m7", { cursor: cursorOf({ month: "2090-11", before_seq: 100 }) })).events).toEqual([]);
+    expect(ids((await page("m6", { cursor: cursorOf({ month: "2090-11", before_seq: 100 }) })).events)).toEqual([
       event.id,
     ]);
   });
@@ -93,12 +93,12 @@ describe("S3 reading across months", () => {
   it.each([
     ["no base64url", "???"],
     ["no JSON", base64url.encode("x")],
-    ["another value", cursorOf(["2026-11"])],
-    ["a month that is none", cursorOf({ month: "2026-13" })],
-    ["a month with more behind it", cursorOf({ month: "2026-11:x" })],
-    ["a month to come", cursorOf({ month: "2026-12" })],
-    ["a negative position", cursorOf({ month: "2026-11", before_seq: -1 })],
-    ["a tenant", cursorOf({ month: "2026-11", tenant: "b" })],
+    ["another value", cursorOf(["2090-11"])],
+    ["a month that is none", cursorOf({ month: "2090-13" })],
+    ["a month with more behind it", cursorOf({ month: "2090-11:x" })],
+    ["a month to come", cursorOf({ month: "2090-12" })],
+    ["a negative position", cursorOf({ month: "2090-11", before_seq: -1 })],
+    ["a tenant", cursorOf({ month: "2090-11", tenant: "b" })],
   ])("S3: a cursor that is %s is refused", async (_what, cursor) => {
     const result = await queryEvents(env, "m8", eventFilterSchema.parse({ cursor }), start);
     expect(result).toMatchObject({ ok: false, error: { code: "invalid_field", reason: "cursor_invalid" } });
@@ -111,8 +111,8 @@ describe("S3 reading across months", () => {
 
 describe("S3 filters", () => {
   it("S3: times are milliseconds or RFC 3339", () => {
-    const { from, to } = eventFilterSchema.parse({ from: "1795262400000", to: "2026-11-21T13:00:00+01:00" });
-    expect([from, to]).toEqual([1_795_262_400_000, start]);
+    const { from, to } = eventFilterSchema.parse({ from: String(start), to: "2090-11-21T13:00:00+01:00" });
+    expect([from, to]).toEqual([start, start]);
   });
 
   it("S3: a page has a size when none is asked for", () => {
@@ -123,7 +123,7 @@ describe("S3 filters", () => {
     ["an unknown name", { tenant: "b" }],
     ["an unknown type", { type: "x" }],
     ["an unknown outcome", { outcome: "x" }],
-    ["a time without offset", { from: "2026-11-21T13:00:00" }],
+    ["a time without offset", { from: "2090-11-21T13:00:00" }],
     ["an empty limit", { limit: "" }],
     ["a limit of 0", { limit: "0" }],
     ["a limit past the bound", { limit: String(limits.eventsPage_count_max + 1) }],
@@ -135,7 +135,7 @@ describe("S3 filters", () => {
 
 describe("TN-10 names of objects", () => {
   it("TN-10: no tenant's name leads to another tenant's object", () => {
-    const names = [outboxName("a:1", 1), outboxName("a", 1), ledgerName("a:2026-11", start), ledgerName("a", start)];
-    expect(names).toEqual(["3:a:1:1", "1:a:1", "9:a:2026-11:2026-11", "1:a:2026-11"]);
+    const names = [outboxName("a:1", 1), outboxName("a", 1), ledgerName("a:2090-11", start), ledgerName("a", start)];
+    expect(names).toEqual(["3:a:1:1", "1:a:1", "9:a:2090-11:2090-11", "1:a:2090-11"]);
   });
 });

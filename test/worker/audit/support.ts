@@ -12,7 +12,8 @@ import {
 } from "../../../src/audit/index.ts";
 import type { Clock } from "../../../src/ports.ts";
 
-export const start = Date.UTC(2026, 10, 21, 12);
+/** Far ahead: an alarm in the past would fire at once. */
+export const start = Date.UTC(2090, 10, 21, 12);
 
 export interface TestClock extends Clock {
   time: number;

@@ -228,4 +228,23 @@ describe("an answer on its way to the client", () => {
     expect(answered.message["result"]).toMatchObject({ tools: [{ ...tool, name }] });
     expect(JSON.stringify(objectAt(answered.message, "result")["tools"])).toBe(JSON.stringify([{ ...tool, name }]));
   });
+
+  it("F9: a tool's user interface has the URI by which the aggregate endpoint reads it", async () => {
+    const _meta = { ui: { resourceUri: "ui://app", x: 1 }, "ui/resourceUri": "ui://app", other: "ui://app" };
+    harness.serve(
+      host,
+      modernUpstream(() => ({ tools: [{ ...tool, _meta }] })),
+    );
+    const listed = async (path: string): Promise<unknown> => {
+      const { message } = await ask(harness, tenant.origin + path, "tools/list", {}, { token });
+      return objectAt((objectAt(message, "result")["tools"] as JsonObject[])[0], "_meta");
+    };
+    const prefixed = "gatehouse://up/ui://app";
+    expect(await listed("/mcp/up")).toEqual(_meta);
+    expect(await listed("/mcp")).toEqual({
+      ui: { resourceUri: prefixed, x: 1 },
+      "ui/resourceUri": prefixed,
+      other: "ui://app",
+    });
+  });
 });

@@ -267,11 +267,14 @@ describe("the clock", () => {
     },
   );
 
-  it("FT-15: that jumps back is asked about once, not for each request until it has caught up", async () => {
-    clock.jump(-86_400_000);
-    for (let calls = 0; calls < 5; calls += 1) expect(await call()).toBe(200);
-    expect(asked_count).toBe(1);
-  });
+  it.each([-30_000, -86_400_000])(
+    "FT-15: that jumps by %i ms is asked about once, not until it has caught up",
+    async (jump_ms) => {
+      clock.jump(jump_ms);
+      for (let calls = 0; calls < 5; calls += 1) expect(await call()).toBe(200);
+      expect(asked_count).toBe(1);
+    },
+  );
 
   it("FT-15: that jumps back keeps no snapshot for longer than its life", async () => {
     await env.DB.prepare("UPDATE servers SET enabled = 0 WHERE id = ?").bind(serverId).run();

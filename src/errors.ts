@@ -48,7 +48,12 @@ const table = {
   cancelled: [499, 200, -32603, "The request was cancelled"],
   // --- ourselves
   audit_unavailable: [503, 503, -32603, "The call could not be recorded, so it was refused"],
-  executed_unrecorded: [503, 200, -32603, "The call was executed but could not be recorded: do not repeat it"],
+  executed_unrecorded: [
+    503,
+    200,
+    -32603,
+    "The call may have been executed but could not be recorded: do not repeat it",
+  ],
   internal: [500, 500, -32603, "Internal error"],
   unavailable: [503, 503, -32603, "Temporarily unavailable"],
   sealed: [503, 503, -32603, "Gatehouse is sealed: its keys are missing or not valid"],

@@ -107,7 +107,9 @@ export const limits = {
   listen_ms: 30 * minute,
   listenKeepAlive_ms: 15 * second,
   /** How often an open stream asks whether its principal may still have it. */
-  streamRecheck_ms: 1 * second,
+  streamRecheck_ms: 600,
+  /** On a snapshot of at most this age, so that both together stay under the two seconds of a revocation. */
+  streamSnapshot_ms: 1 * second,
   listenSubscriptions_count: 200,
 
   // --- audit

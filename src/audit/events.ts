@@ -14,6 +14,9 @@ export interface EventPage {
   readonly next: string | undefined;
 }
 
+/** The month in which this log was invented: no tenant has an older one, and no reader is sent through empty months. */
+const firstMonth: Month = "2026-11";
+
 /** Where the next page starts. It names no tenant: that one comes from whoever authenticated the reader. */
 const cursorSchema = z.strictObject({
   month: z.string().regex(/^\d{4}-(?:0[1-9]|1[0-2])$/),
@@ -57,6 +60,7 @@ export async function queryEvents(
 function oldestMonth(from: number | undefined, now: number): Month {
   let oldest = monthOf(now);
   for (let months = 1; months < limits.ledgerMonths_count; months += 1) oldest = monthBefore(oldest);
+  if (oldest < firstMonth) oldest = firstMonth;
   if (from === undefined) return oldest;
   // An outcome stands in the month of its request, which may be the month before its own time.
   const wanted = monthOf(Math.max(0, from - limits.ledgerLate_ms));

@@ -219,7 +219,7 @@ async function end(reply: UpstreamReply): Promise<void> {
 
 /** Whether the principal, and each server behind the stream, still stands as it did. */
 async function stillAllowed(exchange: Exchange, opened: readonly Open[]): Promise<boolean> {
-  const snapshot = await currentSnapshot(exchange.platform, exchange.tenant.id);
+  const snapshot = await currentSnapshot(exchange.platform, exchange.tenant.id, limits.streamSnapshot_ms);
   if (!snapshot.ok) return false;
   const subject = { ...exchange, snapshot: snapshot.value };
   if (!stillAdmitted(exchange.principal, snapshot.value, exchange.platform.ports.clock.now())) return false;

@@ -36,7 +36,7 @@ export async function recorded(exchange: Exchange, subject: Subject, run: () => 
     // A generator that nobody started does not clean up: the upstream is let go by the signal.
     exchange.abandon();
     if (reply.kind === "stream") await reply.messages.return({ outcome: { status: "interrupted" } });
-    return respond(failed(unrecorded(exchange, reply), exchange.request.id));
+    return respond(failed(unrecorded(exchange), exchange.request.id));
   }
   return release(exchange, reply, outcomeRecorder(exchange, subject, request_id));
 }

@@ -34,10 +34,12 @@ export function respond(reply: Answer, body = encoder.encode(reply.body)): Respo
   });
 }
 
-/** What a client gets whose request could not be recorded. A call that ran must not be repeated only for that. */
-export function unrecorded(exchange: Exchange, reply: Reply): Failure {
-  const mayHaveRun =
-    exchange.request.methodName === "tools/call" && (reply.kind === "stream" || reply.outcome.status !== "error");
+/**
+ * What a client gets whose request could not be recorded. A tool may have run even when its answer is an error, such as a
+ * timeout; it must not be run again only because its record failed.
+ */
+export function unrecorded(exchange: Exchange): Failure {
+  const mayHaveRun = exchange.request.methodName === "tools/call";
   return failure(mayHaveRun ? "executed_unrecorded" : "audit_unavailable", undefined, { reason: "audit_unavailable" });
 }
 
@@ -48,7 +50,7 @@ async function releaseAnswer(exchange: Exchange, reply: Answer, record: RecordOu
   const recording = record({ outcome, ...sizes, ...(upstreams === undefined ? {} : { upstreams }) });
   if (exchange.snapshot.settings.audit_strict) {
     const after = await recording;
-    if (!after.ok) return respond(failed(unrecorded(exchange, reply), exchange.request.id));
+    if (!after.ok) return respond(failed(unrecorded(exchange), exchange.request.id));
   } else {
     exchange.platform.waitUntil(logLost(exchange, recording));
   }

@@ -26,15 +26,19 @@ const unavailable = failure("unavailable", "The configuration could not be check
 });
 
 /**
- * @returns a snapshot at most `limits.snapshotFresh_ms` old, or `unavailable` when none could be had within
+ * @returns a snapshot at most `fresh_ms` old, or `unavailable` when none could be had within
  *   `limits.snapshotCheck_ms`
  */
-export async function currentSnapshot(platform: Platform, tenant: string): Promise<Result<Snapshot, Failure>> {
+export async function currentSnapshot(
+  platform: Platform,
+  tenant: string,
+  fresh_ms: number = limits.snapshotFresh_ms,
+): Promise<Result<Snapshot, Failure>> {
   const now = platform.ports.clock.now();
   const entry = entries.get(tenant);
   const age_ms = entry === undefined ? Infinity : now - entry.checked_at;
   // A clock that went back makes the age negative: then nothing is known to be fresh.
-  if (entry !== undefined && age_ms >= 0 && age_ms < limits.snapshotFresh_ms) {
+  if (entry !== undefined && age_ms >= 0 && age_ms < fresh_ms) {
     if (age_ms >= limits.snapshotRefresh_ms && now - entry.refresh_at >= limits.snapshotCheck_ms) {
       entry.refresh_at = now;
       platform.waitUntil(refresh(platform, tenant, now));

@@ -105,6 +105,30 @@ describe("a client that closes the connection", () => {
     expect(outcomes()).toEqual(["cancelled"]);
   });
 
+  it("MC-36: that stops reading while it waits for the next message: the same", async () => {
+    const { promise: opened, resolve } = Promise.withResolvers<Channel>();
+    serveModern((seen) => {
+      const channel = openChannel(seen);
+      channel.send(progress("t"));
+      resolve(channel);
+      return channel.response;
+    });
+    const { response, settle } = await post(new AbortController());
+    const events = new EventReader(response);
+    await events.next();
+    const next = events.next();
+    await (
+      await opened
+    ).read;
+    await events.cancel();
+    expect(await next).toBeUndefined();
+    await (
+      await opened
+    ).closed;
+    await settle();
+    expect(outcomes()).toEqual(["cancelled"]);
+  });
+
   it("MC-36: before it reads a started stream: the same", async () => {
     const { promise: opened, resolve } = Promise.withResolvers<Channel>();
     serveModern((seen) => {

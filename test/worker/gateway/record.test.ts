@@ -227,10 +227,13 @@ describe("an audit log that is not available", () => {
     expect(sent(harness, "tools/call")).toHaveLength(1);
   });
 
-  it("AU-01: a call that failed upstream is refused like one that did not run", async () => {
+  it("AU-01: a call that failed upstream may have run all the same, and says so", async () => {
     nothingWorks();
     harness.serve("up.upstream.test", () => new Response(null, { status: 500 }));
-    expect(await call()).toMatchObject({ status: 503, message: { error: { code: -32603 } } });
+    expect(await call()).toMatchObject({
+      status: 200,
+      message: { error: { code: -32603, message: expect.stringContaining("do not repeat") } },
+    });
   });
 
   it("AU-01: a list is refused, with nothing of it", async () => {

@@ -26,6 +26,8 @@ const requirements = "docs/requirements.md";
 
 const id = String.raw`(?:[A-Z]{2}-\d{2,3}|[FAUPSR]\d{1,2})(?![\w-])`;
 const oneId = new RegExp(`^${id}$`);
+/** A whole title that stands in the table of a title such as `%s`. */
+const titleInTable = new RegExp(`^${id}: `);
 const leadingIds = new RegExp(String.raw`^${id}(?:(?:\s*[,&/]\s*|\s+and\s+|\s+)${id})*`);
 const testFile = /[\w./-]+\.test\.ts/g;
 
@@ -178,7 +180,9 @@ function idsIn(source: string): Set<string> {
     const title = titleAt(tokens, at + 1);
     if (title === undefined) return;
     if (!/^(?:%[a-z]|\$)/.test(title)) return add(title);
-    for (const { kind, value } of tokens) if (kind === "text" && oneId.test(value)) ids.add(value);
+    for (const { kind, value } of tokens) {
+      if (kind === "text" && (oneId.test(value) || titleInTable.test(value))) add(value);
+    }
   });
   return ids;
 }

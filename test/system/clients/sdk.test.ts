@@ -44,7 +44,7 @@ describe.each(["development", "enterprise"] as const)("the SDK v2 client in %s m
     },
   );
 
-  it("F2, F4: is transparent on the endpoints of a modern and of a 2025 server", async () => {
+  it("F2, F4, R6: is transparent on the endpoints of a modern and of a 2025 server", async () => {
     const modern = await connect(site, "/mcp/demo", "auto");
     expect((await modern.listTools()).tools.map(({ name }) => name)).toContain("add");
     expect((await modern.callTool({ name: "status", arguments: { region: "eu" } })).isError).not.toBe(true);

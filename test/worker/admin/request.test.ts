@@ -277,6 +277,18 @@ describe("AD-08 injection", () => {
     expect((await admin.post("/clients", { name: "x", servers: [attack] })).status).toBe(422);
   });
 
+  it("RX-16: servers past the most of a tenant are refused", async () => {
+    const admin = await harness();
+    const rows = Array.from({ length: limits.serversPerTenant_count }, (_, index) =>
+      env.DB.prepare(
+        "insert into servers values (?1, ?2, ?2, 'x', 'https://x.example/', 1, 1000, '{\"type\":\"none\"}', null, 1, 1, 1)",
+      ).bind(admin.tenant, `x${index}`),
+    );
+    await env.DB.batch(rows);
+    const refused = await admin.post("/servers", { slug: "one-more", url: "https://mcp.example.com/mcp" });
+    expect(refused.status).toBe(422);
+  });
+
   it("AD-08: an allow-list of the most servers needs no more parameters than D1 binds", async () => {
     const admin = await harness();
     const rows = Array.from({ length: limits.serversPerTenant_count }, (_, index) =>

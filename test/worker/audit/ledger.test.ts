@@ -38,6 +38,16 @@ describe("AU-05 and AU-06 ingestion", () => {
     expect(await sequence(stub)).toEqual([one, two, three].map(({ id }, at) => ({ seq: at + 1, id })));
   });
 
+  it("AU-18: a clock that jumps back changes neither the order of arrival nor the times that are kept", async () => {
+    const stub = ledgerAt(start, "l18");
+    const [first, earlier] = [admin("l18", start), admin("l18", start - 3_600_000)];
+    await stub.append([first]);
+    await stub.append([earlier]);
+    expect(await sequence(stub)).toEqual([first, earlier].map(({ id }, at) => ({ seq: at + 1, id })));
+    const { events } = await stub.query({ limit: 10 });
+    expect(events.map(({ time }) => time)).toEqual([earlier.time, first.time]);
+  });
+
   it("AU-05, AU-06: any order with any repetition stores the same events", async () => {
     let run = 0;
     const deliveries = fc.array(fc.subarray([0, 1, 2, 3, 4, 5], { minLength: 1 }), { minLength: 1, maxLength: 6 });

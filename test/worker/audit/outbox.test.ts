@@ -129,7 +129,7 @@ describe("S5 Outbox", () => {
     expect(await stub.put(events(2))).toEqual({ accepted: false });
   });
 
-  it("FT-21: a full Outbox takes none of what does not fit", async () => {
+  it("FT-21, RX-22: a full Outbox takes none of what does not fit", async () => {
     const stub = outbox("o10");
     await equip(stub, { rows_max: 3 });
     await stub.put(events(2));

@@ -12,7 +12,7 @@ function reason(url: string, under: EgressPolicy = policy): string | undefined {
   return checked.ok ? "accepted" : checked.error.reason;
 }
 
-describe("addresses that are refused", () => {
+describe("SS-01, SS-02, SS-03, SS-04, SS-05, SS-06, SS-07: addresses that are refused", () => {
   it.each(refusedUrls)("%s: %s is refused", (_id, url, expected) => {
     const checked = checkUrl(url, policy);
     expect(!checked.ok && checked.error).toMatchObject({ code: "not_allowed_upstream", reason: expected });

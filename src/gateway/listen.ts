@@ -120,6 +120,7 @@ async function subscribe(exchange: Exchange, part: Part): Promise<Omit<Open, "cl
     method: "subscriptions/listen",
     params: { ...exchange.request.params, notifications: part.filter },
     total_ms: limits.listen_ms,
+    mayBeSilent: true,
   });
   const first = await reply.next();
   if (first.done === true || first.value.method !== "notifications/subscriptions/acknowledged") {

@@ -14,6 +14,8 @@ export interface UpstreamCall {
   readonly paramHeaders?: readonly (readonly [name: string, value: string])[];
   /** Whole exchange, in milliseconds; for lists shorter than for calls. */
   readonly total_ms: number;
+  /** True where silence is no sign of trouble: a stream of changes may have none for long. */
+  readonly mayBeSilent?: boolean;
 }
 
 /** A notification on the way, as the upstream sent it. */

@@ -10,6 +10,7 @@ export interface Post {
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: string;
   readonly total_ms: number;
+  readonly mayBeSilent?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -46,7 +47,7 @@ export async function post(
     headers,
     body: request.body,
     signal: request.signal ?? context.signal,
-    idle_ms: Math.min(server.timeout_ms, request.total_ms),
+    idle_ms: request.mayBeSilent === true ? request.total_ms : Math.min(server.timeout_ms, request.total_ms),
     total_ms: request.total_ms,
     body_bytes: limits.upstreamResponse_bytes,
     stream_bytes: limits.upstreamStream_bytes,

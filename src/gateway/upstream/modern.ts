@@ -29,6 +29,7 @@ export async function* modernRequest(context: UpstreamContext, server: Target, c
     headers,
     body: encodeRequest(context.id, call.method, call.params),
     total_ms: call.total_ms,
+    mayBeSilent: call.mayBeSilent === true,
   });
   if (!response.ok) return response;
   if (!answerStatuses.has(response.value.status)) {

@@ -225,6 +225,19 @@ describe("what comes through", () => {
     closing.abort();
   });
 
+  it("F3: also after a silence that would end a call", async () => {
+    const { events } = await listen("/mcp/one", { toolsListChanged: true });
+    expect(await events.next()).toEqual(acknowledged({ toolsListChanged: true }));
+    const changed = events.next();
+    for (let passed_ms = 0; passed_ms <= 2 * limits.upstreamIdle_ms; passed_ms += limits.streamRecheck_ms) {
+      await clock.asleep(limits.streamRecheck_ms);
+      clock.advance(limits.streamRecheck_ms);
+    }
+    channel("one").send(notification("notifications/tools/list_changed"));
+    expect(await changed).toMatchObject({ method: "notifications/tools/list_changed" });
+    closing.abort();
+  });
+
   it("F3: at once in strict tenants as well", async () => {
     await tenant.api("PATCH", "/settings", { audit_strict: true });
     const { events } = await listen("/mcp/one", { toolsListChanged: true });

@@ -14,6 +14,8 @@ export interface Operations {
 
 /** Of one call. */
 export interface Counted {
+  /** The first in an isolate that knows nothing yet of the tenant, nor of the upstream. */
+  readonly cold: Operations;
   /** On configuration that was checked less than a second ago. */
   readonly warm: Operations;
   /** The first call of each second also starts a check of the configuration, behind its answer. */
@@ -59,14 +61,13 @@ export async function countOperations(upstream: URL, token: string): Promise<Cou
       return counts(now_ms);
     };
 
-    // Loads the configuration, finds the era and the tools of the upstream, opens its credential.
-    await call(start_ms);
+    const cold = await call(start_ms);
     const warm = await call(start_ms);
     for (let calls = 1; calls < calls_count; calls += 1) {
       const again = JSON.stringify(await call(start_ms));
       if (again !== JSON.stringify(warm)) throw new Error(`Warm calls differ: ${JSON.stringify(warm)} and ${again}`);
     }
-    return { warm, checking: await call(start_ms + checkDue_ms) };
+    return { cold, warm, checking: await call(start_ms + checkDue_ms) };
   } finally {
     await runtime.dispose();
   }

@@ -3,6 +3,7 @@
  * output, with `-- --quick` for a look in less than a minute. docs/performance.md says how to read it.
  */
 import { parseArgs } from "node:util";
+import { descendants } from "../bench/machine.ts";
 import { toReport, toText } from "../bench/report.ts";
 import { fullPlan, quickPlan, runBenchmark } from "../bench/run.ts";
 
@@ -14,6 +15,11 @@ const stopped = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.once(signal, () => stopped.abort(new Error("The benchmark was stopped.")));
 }
+
+// Miniflare ends the process at a signal of its own accord, and at some moments leaves workerd behind.
+process.once("exit", () => {
+  for (const pid of descendants(process.pid, "workerd")) process.kill(pid, "SIGKILL");
+});
 
 try {
   const figures = await runBenchmark(values.quick ? quickPlan : fullPlan, stopped.signal, (line) =>

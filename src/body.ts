@@ -19,16 +19,43 @@ export async function readBody(
 ): Promise<Result<Uint8Array<ArrayBuffer>, Failure>> {
   const tooLarge = failure("payload_too_large", `The body may have ${bytes_max} bytes`, { reason: "body_size" });
   if (request.body === null) return ok(new Uint8Array());
-  if (Number(request.headers.get("content-length") ?? 0) > bytes_max) return err(tooLarge);
-  const reader = request.body.getReader();
-  const finished = new AbortController();
-  const collected = collect(reader, bytes_max, tooLarge);
-  const late = clock.sleep(limits.bodyRead_ms, finished.signal).then(() => err(failure("body_timeout")));
-  const body = await Promise.race([collected, late]);
-  finished.abort();
-  // What is left is not wanted; whether the client hears of it changes nothing here.
-  if (!body.ok) reader.cancel().catch(() => undefined);
+  const announced = request.headers.get("content-length");
+  if (announced !== null && Number(announced) > bytes_max) return err(tooLarge);
+  // HTTP frames a body by its announced length: then the platform reads it in one go, at half the cost.
+  const reading =
+    announced === null ? openReader(request.body, bytes_max, tooLarge) : readAtOnce(request, bytes_max, tooLarge);
+  const late = clock.sleep(limits.bodyRead_ms).then(() => err(failure("body_timeout")));
+  const body = await Promise.race([reading.bytes, late]);
+  if (!body.ok) reading.abandon();
   return body;
+}
+
+interface Reading {
+  readonly bytes: Promise<Result<Uint8Array<ArrayBuffer>, Failure>>;
+  /** What is left is not wanted; whether the client hears of it changes nothing here. */
+  abandon(): void;
+}
+
+const aborted = failure("invalid_request", "The body could not be read", { reason: "body_aborted" });
+
+function readAtOnce(request: Request, bytes_max: number, tooLarge: Failure): Reading {
+  const read = async (): Promise<Result<Uint8Array<ArrayBuffer>, Failure>> => {
+    try {
+      const bytes = new Uint8Array(await request.arrayBuffer());
+      return bytes.byteLength > bytes_max ? err(tooLarge) : ok(bytes);
+    } catch {
+      return err(aborted);
+    }
+  };
+  return { bytes: read(), abandon: () => undefined };
+}
+
+function openReader(stream: ReadableStream<Uint8Array>, bytes_max: number, tooLarge: Failure): Reading {
+  const reader = stream.getReader();
+  return {
+    bytes: collect(reader, bytes_max, tooLarge),
+    abandon: () => void reader.cancel().catch(() => undefined),
+  };
 }
 
 async function collect(
@@ -45,7 +72,7 @@ async function collect(
       chunks.push(next.value);
     }
   } catch {
-    return err(failure("invalid_request", "The body could not be read", { reason: "body_aborted" }));
+    return err(aborted);
   }
   const body = new Uint8Array(length_bytes);
   let offset = 0;

@@ -46,7 +46,7 @@ export class Exchange {
     void this.#watch();
   }
 
-  /** Aborts when the exchange ends, in whatever way: for the request on the wire and for all that waits on its behalf. */
+  /** Aborts when the exchange ends before everything came: for the request on the wire and for all that waits on its behalf. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
@@ -82,11 +82,21 @@ export class Exchange {
     return this.#abort?.failure ?? failed;
   }
 
+  /** Ends it early but as wished: what is still on the wire is let go. */
   end(): void {
+    this.#close(this.#abort ?? over);
+  }
+
+  /** Everything came: there is nothing to abort, and the timer is left to end with the invocation. Most calls end here. */
+  complete(): void {
+    this.#close(undefined);
+  }
+
+  #close(reason: unknown): void {
     if (this.#over) return;
     this.#over = true;
     this.#caller?.removeEventListener("abort", this.#cancelled);
-    this.#controller.abort(this.#abort ?? over);
+    if (reason !== undefined) this.#controller.abort(reason);
     for (const ending of this.#endings) ending(this.#abort);
   }
 
@@ -95,7 +105,8 @@ export class Exchange {
   };
 
   /**
-   * One timer for both deadlines, which looks again when it rings, instead of one for each chunk. It sleeps at most `idle_ms`,
+   * One timer for both deadlines, which looks again when it rings, instead of one for each chunk; after a success it is left
+   * to end with the invocation. It sleeps at most `idle_ms`,
    * so it always rings before a silence that began meanwhile is due. The total is the sum of the sleeps, and the clock can only
    * shorten the next one: if it stands still or jumps back, a silence is noticed after at most twice its time.
    */
@@ -107,6 +118,7 @@ export class Exchange {
       const awaited = this.#awaits ? this.#await_count : undefined;
       const pause_ms = Math.min(nextLook_ms, total_ms - elapsed_ms);
       await this.#clock.sleep(pause_ms, this.signal);
+      if (this.#over) return;
       elapsed_ms += pause_ms;
       if (elapsed_ms >= total_ms) {
         this.fail(timeout("total_timeout", `did not finish within ${total_ms} ms`));

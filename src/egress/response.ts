@@ -68,7 +68,7 @@ function boundedReader(stream: ReadableStream<Uint8Array>, exchange: Exchange, c
       chunk = await source.read();
       if (chunk === undefined) {
         open = false;
-        exchange.end();
+        exchange.complete();
       } else {
         exchange.heardUpstream();
         seen_bytes += chunk.byteLength;
@@ -119,7 +119,7 @@ async function readAtOnce(response: Response, exchange: Exchange, cap_bytes: num
   });
   if (bytes === undefined) return err(exchange.fail(brokenOff()));
   if (bytes.byteLength > cap_bytes) return err(exchange.fail(tooLarge(cap_bytes)));
-  exchange.end();
+  exchange.complete();
   try {
     return ok(wholeBody.decode(bytes));
   } catch {

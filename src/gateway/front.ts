@@ -87,15 +87,17 @@ async function handleMessage(
   if (!checked.ok) return rejected(caller, checked.error, request_bytes, id, message.method);
   const { front, snapshot, principal, started_at } = caller;
   const { platform, tenant, endpoint, vault, recorder, fetch, source } = front;
-  const abandoned = new AbortController();
+  const cancelled = new AbortController();
+  if (request.signal.aborted) cancelled.abort();
+  else request.signal.addEventListener("abort", () => cancelled.abort(), { once: true });
   const exchange: Exchange = {
     ...{ platform, tenant, snapshot, principal, endpoint, vault, recorder, fetch, source },
     headers: request.headers,
     request: checked.value,
     request_bytes,
     started_at,
-    signal: AbortSignal.any([request.signal, abandoned.signal]),
-    abandon: () => abandoned.abort(),
+    signal: cancelled.signal,
+    abandon: () => cancelled.abort(),
   };
   return dispatch(exchange);
 }

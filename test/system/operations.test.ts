@@ -21,3 +21,7 @@ it("operations: a warm governed tools/call touches no storage and no Durable Obj
 it("operations: the call on which the configuration is due for its check asks one Durable Object and nothing else", () => {
   expect(counted.checking).toEqual({ d1: 0, kv: 0, do: 1, queue: 2, subrequests: 1 });
 });
+
+it("operations: a cold call loads the configuration once and asks the upstream for its era and its tools once", () => {
+  expect(counted.cold).toEqual({ d1: 1, kv: 2, do: 1, queue: 2, subrequests: 3 });
+});

@@ -3,7 +3,6 @@
  * output, with `-- --quick` for a look in less than a minute. docs/performance.md says how to read it.
  */
 import { parseArgs } from "node:util";
-import { descendants } from "../bench/machine.ts";
 import { toReport, toText } from "../bench/report.ts";
 import { fullPlan, quickPlan, runBenchmark } from "../bench/run.ts";
 
@@ -12,14 +11,10 @@ const { values } = parseArgs({
 });
 
 const stopped = new AbortController();
+// `on`, not `once`: without a listener left, a library that hooks signals would end the process before workerd is stopped.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.once(signal, () => stopped.abort(new Error("The benchmark was stopped.")));
+  process.on(signal, () => stopped.abort(new Error("The benchmark was stopped.")));
 }
-
-// Miniflare ends the process at a signal of its own accord, and at some moments leaves workerd behind.
-process.once("exit", () => {
-  for (const pid of descendants(process.pid, "workerd")) process.kill(pid, "SIGKILL");
-});
 
 try {
   const figures = await runBenchmark(values.quick ? quickPlan : fullPlan, stopped.signal, (line) =>

@@ -66,6 +66,14 @@ export const limits = {
   /** A stream carries many events; its sum is bounded as well. */
   upstreamStream_bytes: 32 * MiB,
   sseEvent_bytes: 1 * MiB,
+  /** Requests of a 2025 server in the middle of one call, pings among them. */
+  upstreamRequests_count: 10,
+  /** All pages of one list of one upstream together, in characters of JSON. */
+  listAll_chars: 8 * MiB,
+  /** What an upstream declares of itself is kept for each principal. */
+  declaration_chars: 16 * KiB,
+  /** Members of all objects in one request: more is work for parsers, not for tools. */
+  requestMembers_count: 50_000,
   /** Silence from an upstream, before its first byte or between two. Each server may set its own. */
   upstreamIdle_ms: 60 * second,
   upstreamIdle_ms_max: 300 * second,
@@ -108,6 +116,8 @@ export const limits = {
   listenKeepAlive_ms: 15 * second,
   /** How often an open stream asks whether its principal may still have it. */
   streamRecheck_ms: 600,
+  /** How often it looks for the client, for its end and for the next sign of life. */
+  listenTick_ms: 1 * second,
   /** On a snapshot of at most this age, so that both together stay under the two seconds of a revocation. */
   streamSnapshot_ms: 1 * second,
   listenSubscriptions_count: 200,

@@ -33,9 +33,18 @@ export async function digestArguments(
       [plainName.test(name) ? name : await digest(name.toWellFormed()), await digestValue(value, digest)] as const,
   );
   if (others.length > 0) {
-    entries.push(digestValue(Object.fromEntries(others), digest).then((value) => [rest, value] as const));
+    entries.push(digestRest(others, digest).then((value) => [rest, value] as const));
   }
   return Object.fromEntries(await Promise.all(entries));
+}
+
+/** As they came: nobody compares what has no name, and to sort it would be work that a caller can multiply. */
+async function digestRest(
+  others: readonly (readonly [string, Json])[],
+  digest: (value: string) => Promise<string>,
+): Promise<ArgumentDigests[string]> {
+  const json = JSON.stringify(others);
+  return { type: "object", size_chars: json.length, hmac: await digest(json) };
 }
 
 async function digestValue(value: Json, digest: (value: string) => Promise<string>): Promise<ArgumentDigests[string]> {

@@ -1,27 +1,41 @@
 /** An event is cut rather than lost: a Queue message has a largest size, and texts of clients have none. */
+import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
+import { err, ok, type Result } from "../ports.ts";
 import { boundedText } from "./bounded-text.ts";
-import type { AuditEvent } from "./event.ts";
+import { auditEvent, type AuditEvent } from "./event.ts";
 
 const cut = "…";
 
 /**
  * The event with every text within its bound and the whole within `limits.auditEvent_bytes`: lists that make it too large
- * are replaced by a marker. The event of nearly every call is returned as it is.
+ * are replaced by a marker. The event of nearly every call needs nothing of that and is returned as it is.
+ * @returns `audit_unavailable` with reason `event_invalid` for what the Ledger could not read: a call that cannot be recorded
+ *   is refused
  */
-export function fitEvent(event: AuditEvent): AuditEvent {
-  const bounded = hasBoundedTexts(event) ? event : (boundTexts(event) as AuditEvent);
-  const json = JSON.stringify(bounded);
-  return fits(json) ? bounded : withoutLists(bounded, json.length);
+export function fitEvent(event: AuditEvent): Result<AuditEvent, Failure> {
+  if (!isWithinBounds(event)) {
+    const parsed = auditEvent.safeParse(boundTexts(event));
+    if (!parsed.success) return err(failure("audit_unavailable", undefined, { reason: "event_invalid" }));
+    return ok(fitSize(parsed.data));
+  }
+  return ok(fitSize(event));
+}
+
+function fitSize(event: AuditEvent): AuditEvent {
+  const json = JSON.stringify(event);
+  return fits(json) ? event : withoutLists(event, json.length);
 }
 
 const isBounded = (text: string): boolean => text.length <= limits.auditText_chars && text.isWellFormed();
 
-function hasBoundedTexts(value: unknown): boolean {
+/** Bounded texts and whole numbers: what the types of an event leave open. A schema for each event would cost more than the call. */
+function isWithinBounds(value: unknown): boolean {
   if (typeof value === "string") return isBounded(value);
+  if (typeof value === "number") return Number.isSafeInteger(value);
   if (typeof value !== "object" || value === null) return true;
-  if (Array.isArray(value)) return value.every(hasBoundedTexts);
-  return Object.entries(value).every(([name, member]) => isBounded(name) && hasBoundedTexts(member));
+  if (Array.isArray(value)) return value.every(isWithinBounds);
+  return Object.entries(value).every(([name, member]) => isBounded(name) && isWithinBounds(member));
 }
 
 function boundTexts(value: unknown): unknown {

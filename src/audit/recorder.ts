@@ -39,9 +39,13 @@ export function createRecorder({ queue, outbox, clock }: RecorderDependencies): 
   return {
     async record(event) {
       const fitted = fitEvent(event);
-      const sent = await handOver(() => queue.send(fitted), clock);
+      if (!fitted.ok) {
+        log("error", "What should be recorded is no audit event", { event_id: event.id, type: event.type });
+        return fitted;
+      }
+      const sent = await handOver(() => queue.send(fitted.value), clock);
       // A full, throttled or broken Queue is an everyday fault: any refusal leads to the Outbox.
-      return sent.ok ? ok(undefined) : toOutbox(fitted);
+      return sent.ok ? ok(undefined) : toOutbox(fitted.value);
     },
   };
 }

@@ -162,7 +162,8 @@ async function* multiplex(exchange: Exchange, opened: readonly Open[]): AsyncGen
   const { id } = exchange.request;
   const { clock } = exchange.platform.ports;
   const tag = { [META.subscriptionId]: id };
-  const closed = new AbortController();
+  const watch = new AbortController();
+  const standing = watchStanding(exchange, opened, watch.signal);
   const pending = new Map(opened.map((open, at) => [at, nextOf(open.reply, at)]));
   const until = clock.now() + limits.listen_ms;
   let silent_since = clock.now();
@@ -171,18 +172,17 @@ async function* multiplex(exchange: Exchange, opened: readonly Open[]): AsyncGen
       _meta: tag,
       notifications: acknowledgement(opened),
     });
-    let tick = tickOf(exchange, closed.signal);
+    let tick = tickOf(exchange, watch.signal);
     while (clock.now() < until) {
       const event = await Promise.race([...pending.values(), tick]);
+      if (exchange.signal.aborted) return { outcome: { status: "cancelled" } };
+      // Before anything else goes out: messages may lie in wait from before a revocation.
+      if (standing.ended) return { outcome: { status: "interrupted", reason: "no_longer_allowed" } };
       if (event.kind === "tick") {
-        if (exchange.signal.aborted) return { outcome: { status: "cancelled" } };
-        if (!(await stillAllowed(exchange, opened)))
-          return { outcome: { status: "interrupted", reason: "no_longer_allowed" } };
-        if (clock.now() - silent_since >= limits.listenKeepAlive_ms) {
-          silent_since = clock.now();
-          yield "";
-        }
-        tick = tickOf(exchange, closed.signal);
+        tick = tickOf(exchange, watch.signal);
+        if (clock.now() - silent_since < limits.listenKeepAlive_ms) continue;
+        silent_since = clock.now();
+        yield "";
       } else if (event.kind === "ended") {
         // An upstream that ended its part took what it had acknowledged away: the client is told by the end.
         break;
@@ -198,16 +198,37 @@ async function* multiplex(exchange: Exchange, opened: readonly Open[]): AsyncGen
     }
     return { outcome: { status: "ok" }, body: encodeResponse(id, { result: { resultType: "complete", _meta: tag } }) };
   } finally {
-    closed.abort();
+    watch.abort();
     for (const { close } of opened) close();
     await Promise.all(opened.map(({ reply }) => end(reply)));
   }
 }
 
 const tickOf = async (exchange: Exchange, signal: AbortSignal): Promise<Event> => {
-  await exchange.platform.ports.clock.sleep(limits.streamRecheck_ms, signal);
+  await exchange.platform.ports.clock.sleep(limits.listenTick_ms, signal);
   return { kind: "tick" };
 };
+
+/**
+ * Asks beside the stream whether it may go on, so that neither a flood of messages nor a client that does not read puts the
+ * question off. When it may not, the upstreams are let go at once, and the client's connection with them.
+ */
+function watchStanding(exchange: Exchange, opened: readonly Open[], signal: AbortSignal): { readonly ended: boolean } {
+  const standing = { ended: false };
+  const { clock } = exchange.platform.ports;
+  const watch = async (): Promise<void> => {
+    for (;;) {
+      await clock.sleep(limits.streamRecheck_ms, signal);
+      if (signal.aborted) return;
+      if (await stillAllowed(exchange, opened)) continue;
+      standing.ended = true;
+      for (const { close } of opened) close();
+      return;
+    }
+  };
+  void watch();
+  return standing;
+}
 
 async function nextOf(reply: UpstreamReply, at: number): Promise<Event> {
   const next = await reply.next();

@@ -28,12 +28,25 @@ export async function inboundParamHeaders(
   // Only servers of 2026-07-28 know these headers.
   if (era.value.era === "legacy") return ok([]);
   const index = await toolIndex(context, server);
-  const declared = (index.ok ? index.value.get(name) : undefined) ?? [];
-  if (index.ok && index.value.get(name) === null) {
+  if (index.ok && index.value.mirrored.get(name) === null) {
     // P5: what an invalid annotation keeps out of lists is not to be called either.
     const shown = `Unknown tool: ${exchange.request.name ?? ""}`;
     return err(failure("unknown_name", shown, { reason: "param_header_annotation" }));
   }
+  const isKnown = index.ok && (index.value.complete || index.value.mirrored.has(name));
+  if (!isKnown && [...exchange.headers.keys()].some((header) => header.startsWith(prefix))) {
+    // What cannot be compared with the body is not passed on: a header may say another thing than the call does.
+    return err(
+      failure(
+        "upstream_refused",
+        "The tools of the upstream server could not be read, so Mcp-Param headers could not be checked",
+        {
+          reason: "param_header_unchecked",
+        },
+      ),
+    );
+  }
+  const declared = (index.ok ? index.value.mirrored.get(name) : undefined) ?? [];
   const given = argumentsOf(params["arguments"]);
   const mismatch = checkParamHeaders(declared, given, exchange.headers);
   if (mismatch !== undefined) return err(mismatch);

@@ -118,7 +118,7 @@ async function finish(exchange: Exchange, request: Relay, answered: Result<Upstr
   const untouched = !changed && text !== undefined;
   return {
     kind: "answer",
-    status: untouched ? status : 200,
+    status: 200,
     body: untouched ? text : encodeResponse(id, { result }),
     outcome,
   };

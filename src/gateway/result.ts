@@ -25,7 +25,8 @@ export async function finishResult(
   request: Relay,
   result: JsonObject,
 ): Promise<Result<Finished, Failure>> {
-  const type = result["resultType"] ?? "complete";
+  // Absent means complete; null is no type.
+  const type = result["resultType"] === undefined ? "complete" : result["resultType"];
   switch (type) {
     case "complete":
       return finishComplete(exchange, request, result);
@@ -107,7 +108,8 @@ async function finishInputRequired(
   const undeclared = undeclaredInput(exchange, inputRequests);
   if (undeclared !== undefined) return err(undeclared);
   const outcome: Outcome = { status: "input_required" };
-  if (typeof requestState !== "string") return ok({ result, changed: false, outcome });
+  if (requestState === undefined) return ok({ result, changed: false, outcome });
+  if (typeof requestState !== "string") return invalid("request_state_type");
   // Sealed it is longer, and has to fit what a client may send back.
   if (requestState.length > limits.upstreamState_chars) return invalid("request_state_size");
   result["requestState"] = await sealRequestState(exchange, request.permitted.server.id, requestState);
@@ -120,6 +122,8 @@ async function finishTask(exchange: Exchange, request: Relay, result: JsonObject
   if (!declaresTasks(exchange)) return invalid("task_undeclared");
   const { taskId } = result;
   if (typeof taskId !== "string") return invalid("task_id");
+  const state = finishTaskState(exchange, result, request.aggregate ? request.permitted.server.slug : undefined);
+  if (!state.ok) return state;
   result["taskId"] = await sealTask(exchange, { server_id: request.permitted.server.id, task_id: taskId });
   return ok({ result, changed: true, outcome: { status: "task" } });
 }

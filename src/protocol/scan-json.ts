@@ -7,10 +7,22 @@ import { limits } from "../limits.ts";
 export interface Scanned {
   /** Members of all objects, repeated ones included. A parsed value with fewer had duplicate keys. */
   readonly members_count: number;
+  /** Objects and arrays. */
+  readonly containers_count: number;
   /** Some number does not survive a double: another reader would see another value. */
   readonly unsafeNumber: boolean;
   readonly tooDeep: boolean;
 }
+
+/** What a caller wants to know the place of. */
+export interface Listeners {
+  /** Each number that does not survive a double. */
+  readonly onUnsafe?: (start: number, end: number) => void;
+  /** Each key of the outermost object (depth 1) and of the objects in it (depth 2), with its quotes. */
+  readonly onKey?: (depth: number, start: number, end: number) => void;
+}
+
+const shallow_levels = 2;
 
 /** The little of a string that the scan reads, so that a test can count it. */
 export type Text = Pick<string, "length" | "charCodeAt" | "slice">;
@@ -30,27 +42,38 @@ const significantDigits_count_max = 17;
 /**
  * Linear in the text. Stops at the first bracket that nests too deeply, so that no parser ever sees such text.
  */
-export function scanJson(text: Text): Scanned {
+export function scanJson(text: Text, on: Listeners = {}): Scanned {
+  const { onUnsafe, onKey } = on;
+  let key_start = 0;
+  let key_end = 0;
   let members_count = 0;
+  let containers_count = 0;
   let depth = 0;
   let unsafeNumber = false;
   for (let at = 0; at < text.length; at++) {
     const char = text.charCodeAt(at);
     if (char === QUOTE) {
+      key_start = at;
       at = endOfString(text, at + 1);
+      key_end = at + 1;
     } else if (char === COLON) {
       members_count++;
+      if (depth <= shallow_levels) onKey?.(depth, key_start, key_end);
     } else if (char === MINUS || isDigit(char)) {
       const end = endOfNumber(text, at + 1);
-      unsafeNumber ||= !isSafeNumber(text, at, end);
+      if ((onUnsafe !== undefined || !unsafeNumber) && !isSafeNumber(text, at, end)) {
+        unsafeNumber = true;
+        onUnsafe?.(at, end);
+      }
       at = end - 1;
     } else if (char === 0x7b || char === 0x5b) {
-      if (++depth > limits.jsonDepth_levels) return { members_count, unsafeNumber, tooDeep: true };
+      containers_count++;
+      if (++depth > limits.jsonDepth_levels) return { members_count, containers_count, unsafeNumber, tooDeep: true };
     } else if (char === 0x7d || char === 0x5d) {
       depth--;
     }
   }
-  return { members_count, unsafeNumber, tooDeep: false };
+  return { members_count, containers_count, unsafeNumber, tooDeep: false };
 }
 
 const isDigit = (char: number): boolean => char >= ZERO && char <= NINE;

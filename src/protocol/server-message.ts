@@ -1,5 +1,6 @@
 /** What an upstream server sends: responses, notifications, and in the 2025 revisions requests. */
 import { err, ok, type Json, type JsonObject, type Result } from "../ports.ts";
+import { fold, foldedNames } from "./case-fold.ts";
 import { parseFaithful } from "./faithful-json.ts";
 import { isObject, member } from "./json.ts";
 import { isId, type RpcNotification, type RpcRequest } from "./message.ts";
@@ -41,12 +42,47 @@ export function readServerMessage(text: string): ServerMessage | undefined {
   return Object.hasOwn(message, "method") ? readCall(message) : readAnswer(message);
 }
 
+/** @returns undefined for what is not JSON, and for what two readers could take for two messages */
 function parse(text: string): Json | undefined {
+  const keys = new ShallowKeys(text);
   try {
-    return parseFaithful(text);
+    const value = parseFaithful(text, keys.add);
+    return keys.ambiguous ? undefined : value;
   } catch {
     return undefined;
   }
+}
+
+/** Names that say what an answer means. */
+const names = foldedNames(
+  ...["jsonrpc", "id", "method", "params", "result", "error", "resultType", "cacheScope", "ttlMs", "requestState"],
+  ...["inputRequests", "taskId", "status", "isError", "content", "structuredContent", "contents", "code", "message"],
+);
+
+/**
+ * The keys of the message and of its result. Its bytes may go on to the client as they are, so a key that stands twice, or a
+ * second time in another case, would tell another reader something else than was checked here.
+ */
+class ShallowKeys {
+  ambiguous = false;
+  readonly #text: string;
+  #outer = new Set<string>();
+  #inner = new Set<string>();
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  readonly add = (depth: number, start: number, end: number): void => {
+    if (this.ambiguous) return;
+    const quoted = this.#text.slice(start, end);
+    const key = quoted.includes("\\") ? String(JSON.parse(quoted)) : quoted.slice(1, -1);
+    const folded = fold(key);
+    const seen = depth === 1 ? this.#outer : this.#inner;
+    this.ambiguous = seen.has(folded) || (names.get(folded) ?? key) !== key;
+    seen.add(folded);
+    if (depth === 1) this.#inner = new Set();
+  };
 }
 
 function readCall(message: JsonObject): RpcRequest | RpcNotification | undefined {
@@ -79,7 +115,7 @@ function readError(error: Json | undefined): RpcError | undefined {
   const code = member(error, "code");
   const message = member(error, "message");
   const data = member(error, "data");
-  if (typeof code !== "number" || !Number.isInteger(code) || typeof message !== "string") return undefined;
+  if (typeof code !== "number" || !Number.isSafeInteger(code) || typeof message !== "string") return undefined;
   return { code, message, ...(data === undefined ? {} : { data }) };
 }
 

@@ -62,6 +62,8 @@ class SseDecoder {
   readonly #utf8 = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
   readonly #parser;
   #events: SseEvent[] = [];
+  /** Text of a line without its end: the parser would copy it with each piece that it is fed. */
+  #pieces: string[] = [];
   /** Of the line that the bytes so far end in. The parser skips comments unbuffered, so it does not bound them. */
   #line_bytes = 0;
 
@@ -90,7 +92,10 @@ class SseDecoder {
     }
     const last = Math.max(chunk.lastIndexOf(LF), chunk.lastIndexOf(CR));
     this.#line_bytes = last === -1 ? this.#line_bytes + chunk.length : chunk.length - 1 - last;
-    this.#parser.feed(this.#utf8.decode(chunk, { stream: true }));
+    this.#pieces.push(this.#utf8.decode(chunk, { stream: true }));
+    if (last === -1) return [];
+    this.#parser.feed(this.#pieces.join(""));
+    this.#pieces = [];
     const events = this.#events;
     this.#events = [];
     return events;

@@ -5,6 +5,7 @@
 import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { err, ok, type Json, type JsonObject, type Result } from "../ports.ts";
+import { fold, foldedNames } from "./case-fold.ts";
 import { isObject } from "./json.ts";
 import { scanJson } from "./scan-json.ts";
 
@@ -44,6 +45,9 @@ export function readStrictJson(bytes: Uint8Array): Result<JsonObject, Refusal> {
   if (text === undefined) return refuse("parse_error", "not_utf8");
   const scanned = scanJson(text);
   if (scanned.tooDeep) return refuse("invalid_request", "json_too_deep");
+  if (scanned.members_count + scanned.containers_count > limits.requestMembers_count) {
+    return refuse("invalid_request", "too_many_members");
+  }
   const parsed = parse(text);
   if (!parsed.ok) return refuse("parse_error", "not_json");
   if (Array.isArray(parsed.value)) return refuse("invalid_request", "batch");
@@ -142,17 +146,4 @@ function shadows(object: JsonObject, names: ReadonlyMap<string, string>): boolea
     seen.add(folded);
   }
   return false;
-}
-
-function foldedNames(...names: string[]): ReadonlyMap<string, string> {
-  return new Map(names.map((name) => [fold(name), name]));
-}
-
-/**
- * By way of upper case, since U+017F (long s) meets `s` only there, as U+212A (Kelvin sign) meets `k` only in lower case.
- * Equates somewhat more than simple case folding does, for instance ß and ss.
- * @see Unicode Standard section 5.18, "Caseless Matching"
- */
-function fold(key: string): string {
-  return key.toUpperCase().toLowerCase();
 }

@@ -5,7 +5,7 @@ const secretName = /token|secret|authorization|password|cookie|key|credential/i;
 const hidden = "[redacted]";
 const cut = "…[cut]";
 
-/** Each of these is linear: no nested repetition. */
+/** Each of these is linear: no nested repetition, and what stands before a word that is looked for is bounded. */
 const secretLooks: readonly (readonly [RegExp, string])[] = [
   // RFC 7235 credentials, wherever a header was pasted into a text.
   [/\b(Bearer|Basic|DPoP)\s+[A-Za-z0-9\-._~+/]+=*/gi, `$1 ${hidden}`],
@@ -15,7 +15,7 @@ const secretLooks: readonly (readonly [RegExp, string])[] = [
   [/\bgh[a-z]_[A-Za-z0-9_.-]+|\bgithub_pat_\w+|\bxox[a-z]-[\w-]+|\bsk-[\w-]{8,}/g, hidden],
   // User information and secrets in the query of a URL.
   [/(:\/\/)[^\s/@?#]*@/g, `$1${hidden}@`],
-  [/([?&][^\s=&#]*(?:token|secret|password|key|credential|code|sig)[^\s=&#]*=)[^\s&#"]*/gi, `$1${hidden}`],
+  [/([?&][^\s=&#?]{0,64}(?:token|secret|password|key|credential|code|sig)[^\s=&#?]{0,64}=)[^\s&#"]*/gi, `$1${hidden}`],
 ];
 
 /** Text without secrets, well-formed, at most `limits.logText_chars` long. */

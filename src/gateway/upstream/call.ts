@@ -31,6 +31,8 @@ export interface UpstreamAnswer {
   readonly response: RpcResponse;
   /** Its bytes, with the client's request id. Undefined when it was translated and must be encoded anew. */
   readonly text: string | undefined;
+  /** Characters of JSON that it came in. */
+  readonly size_chars: number;
   /** HTTP status that the upstream gave. */
   readonly status: number;
 }

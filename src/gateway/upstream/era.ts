@@ -9,6 +9,7 @@ import { limits } from "../../limits.ts";
 import { err, ok, type Result } from "../../ports.ts";
 import { encodeRequest, isObject, MODERN_VERSION, type RpcError } from "../../protocol/index.ts";
 import type { Target, UpstreamContext } from "./call.ts";
+import { readDeclaration, type Declaration } from "./declaration.ts";
 import { post } from "./http.ts";
 import { legacySession } from "./legacy-session.ts";
 import { readAnswer } from "./messages.ts";
@@ -66,8 +67,7 @@ async function probe(context: UpstreamContext, server: Target, found_at: number)
   // The handshake is the question; the session that it opens is the one that this principal's calls use.
   const session = await legacySession(context, server, limits.eraProbe_ms);
   if (!session.ok) return session;
-  const { capabilities, instructions } = session.value;
-  return ok({ era: "legacy", capabilities, ...(instructions === undefined ? {} : { instructions }), found_at });
+  return ok({ era: "legacy", ...withInstructions(session.value), found_at });
 }
 
 /** A server that supports other revisions only says so with a modern error, and is not modern to us. */
@@ -106,13 +106,17 @@ async function probeModern(
   }
   const { supportedVersions, capabilities, instructions } = answer.result;
   if (!Array.isArray(supportedVersions) || !supportedVersions.includes(MODERN_VERSION)) return ok(undefined);
-  return ok({
-    era: "modern",
-    capabilities: isObject(capabilities) ? capabilities : {},
-    ...(typeof instructions === "string" ? { instructions } : {}),
-    found_at,
-  });
+  const declared = readDeclaration(capabilities, instructions);
+  return ok({ era: "modern", ...withInstructions(declared), found_at });
 }
+
+const withInstructions = ({
+  capabilities,
+  instructions,
+}: Declaration): Pick<Verdict, "capabilities" | "instructions"> => ({
+  capabilities,
+  ...(instructions === undefined ? {} : { instructions }),
+});
 
 /** KV is a cache that may be stale, slow or down: then the server is asked. */
 async function readStored(context: UpstreamContext, key: string): Promise<Verdict | undefined> {

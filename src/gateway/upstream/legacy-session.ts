@@ -8,6 +8,7 @@ import { limits } from "../../limits.ts";
 import { err, ok, type JsonObject, type Result } from "../../ports.ts";
 import { encodeNotification, encodeRequest, LEGACY_VERSIONS, isObject } from "../../protocol/index.ts";
 import type { Target, UpstreamContext } from "./call.ts";
+import { readDeclaration } from "./declaration.ts";
 import { post } from "./http.ts";
 import { readAnswer } from "./messages.ts";
 
@@ -97,8 +98,7 @@ async function initialize(
   const session: LegacySession = {
     id: session_id,
     version,
-    capabilities: isObject(capabilities) ? capabilities : {},
-    instructions: typeof instructions === "string" ? instructions : undefined,
+    ...readDeclaration(capabilities, instructions),
   };
   const told = await tell(
     context,

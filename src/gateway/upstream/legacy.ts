@@ -5,14 +5,7 @@
 import { failure, type Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { err, ok, type Json, type JsonObject, type Result } from "../../ports.ts";
-import {
-  encodeNotification,
-  encodeRequest,
-  encodeResponse,
-  META,
-  type RpcResponse,
-  isObject,
-} from "../../protocol/index.ts";
+import { encodeNotification, encodeRequest, encodeResponse, META, isObject } from "../../protocol/index.ts";
 import type {
   Target,
   UpstreamAnswer,
@@ -66,7 +59,7 @@ export async function* legacyRequest(context: UpstreamContext, server: Target, c
         forgetSession(context, server, session.value);
         continue;
       }
-      return answered.ok ? translate(hop, answered.value.response, status) : answered;
+      return answered.ok ? translate(hop, answered.value) : answered;
     }
     if (status !== 200 && status !== 400) {
       await response.value.discard();
@@ -78,13 +71,13 @@ export async function* legacyRequest(context: UpstreamContext, server: Target, c
 }
 
 /**
- * A conforming server answers 404 when it no longer knows the session; others 400, with the code that SDKs have for requests
- * which they cannot place, or with no JSON-RPC at all. Nothing ran in either case.
+ * A conforming server answers 404 when it no longer knows the session; others 400, with an error that names no request, since
+ * they could not place it, or with no JSON-RPC at all. An error with our id may come from a tool that ran.
  */
 function isLostSession(answered: Result<Answered, Failure>): boolean {
   if (!answered.ok) return answered.error.code === "upstream_invalid";
-  const { response } = answered.value;
-  return response.kind === "error" && (response.error.code === -32000 || response.error.code === -32600);
+  const { response, isPlaced } = answered.value;
+  return !isPlaced && response.kind === "error" && (response.error.code === -32000 || response.error.code === -32600);
 }
 
 const mayStillRun = ({ code }: Failure): boolean => code === "cancelled" || code === "upstream_timeout";
@@ -131,13 +124,18 @@ type Messages = ReturnType<typeof readMessages>;
 
 async function* converse(context: UpstreamContext, server: Target, hop: Hop, messages: Messages): UpstreamReply {
   let over = false;
+  let requests_count = 0;
   try {
     for (let next = await messages.next(); ; next = await messages.next()) {
       if (next.done === true) {
         over = next.value.ok || !mayStillRun(next.value.error);
-        return next.value.ok ? translate(hop, next.value.value.response, next.value.value.status) : next.value;
+        return next.value.ok ? translate(hop, next.value.value) : next.value;
       }
       if (next.value.kind === "request") {
+        // Each costs a subrequest of this invocation, which the audit hand-over needs as well.
+        if (++requests_count > limits.upstreamRequests_count) {
+          return err(failure("upstream_invalid", undefined, { reason: "request_flood" }));
+        }
         const refused = await refuse(context, server, hop, next.value);
         if (refused !== undefined) return err(refused);
       } else {
@@ -199,12 +197,13 @@ const bridgeNeeded = (server: Target, method: string): Failure =>
   );
 
 /** A 2025 answer as a 2026 one. */
-function translate(hop: Hop, response: RpcResponse, status: number): Result<UpstreamAnswer, Failure> {
+function translate(hop: Hop, { response, text, status }: Answered): Result<UpstreamAnswer, Failure> {
+  const size_chars = text.length;
   if (response.kind === "result") {
     // Whatever a server of 2025 means by that member, it is no other type of result: those came later.
     const result: JsonObject = { ...response.result, resultType: "complete" };
     if (listMethods.has(hop.call.method)) Object.assign(result, { ttlMs: 0, cacheScope: "private" });
-    return ok({ response: { kind: "result", result }, text: undefined, status: 200 });
+    return ok({ response: { kind: "result", result }, text: undefined, size_chars, status: 200 });
   }
   const { code, message, data } = response.error;
   // -32042 exists in 2025-11-25 only: the user should open a URL first.
@@ -221,5 +220,5 @@ function translate(hop: Hop, response: RpcResponse, status: number): Result<Upst
   // -32002, resource not found, became -32602; the other reserved codes speak of this hop only.
   const known = code === -32002 ? -32602 : code <= -32000 && code >= -32099 ? -32603 : code;
   const error = { code: known, message, ...(data === undefined ? {} : { data }) };
-  return ok({ response: { kind: "error", error }, text: undefined, status });
+  return ok({ response: { kind: "error", error }, text: undefined, size_chars, status });
 }

@@ -16,6 +16,8 @@ export interface Answered {
   readonly response: RpcResponse;
   readonly text: string;
   readonly status: number;
+  /** Whether it names our request; false for an error of a server that could not tell which one it was. */
+  readonly isPlaced: boolean;
 }
 
 /** A message before the answer: a notification, or a request of the server's (2025 revisions only). */
@@ -31,6 +33,7 @@ export async function* readMessages(
   response: SafeResponse,
   id: string | number,
 ): AsyncGenerator<Interim, Result<Answered, Failure>, void> {
+  const { status } = response;
   try {
     if (response.contentType === "application/json") {
       const text = await response.text();
@@ -38,21 +41,21 @@ export async function* readMessages(
       const message = readServerMessage(text.value);
       if (message?.kind !== "response") return err(invalid("answer_mismatch"));
       const { response: answer, id: answered } = message;
-      if (answered === id) return ok({ response: answer, text: text.value, status: response.status });
+      if (answered === id) return ok({ response: answer, text: text.value, status, isPlaced: true });
       // JSON-RPC 2.0 section 5: an error without an id, in the one answer to the one request.
       if (answered !== undefined || answer.kind !== "error") return err(invalid("answer_mismatch"));
-      return ok({ response: answer, text: encodeResponse(id, answer), status: response.status });
+      return ok({ response: answer, text: encodeResponse(id, answer), status, isPlaced: false });
     }
     if (response.contentType !== "text/event-stream" || response.body === null) {
       await response.discard();
-      return err(failure("upstream_invalid", undefined, { reason: `upstream_http_${response.status}` }));
+      return err(failure("upstream_invalid", undefined, { reason: `upstream_http_${status}` }));
     }
     for await (const event of readSse(response.body, { event_bytes: limits.sseEvent_bytes })) {
       const message = event.data === "" ? undefined : readServerMessage(event.data);
       if (message === undefined) continue;
       if (message.kind === "response") {
         if (message.id !== id) continue;
-        return ok({ response: message.response, text: event.data, status: response.status });
+        return ok({ response: message.response, text: event.data, status, isPlaced: true });
       }
       yield { ...message, text: event.data };
     }

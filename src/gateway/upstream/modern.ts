@@ -39,7 +39,8 @@ export async function* modernRequest(context: UpstreamContext, server: Target, c
   const messages = readMessages(response.value, context.id);
   try {
     for (let next = await messages.next(); ; next = await messages.next()) {
-      if (next.done === true) return next.value.ok ? ok(next.value.value) : next.value;
+      if (next.done === true)
+        return next.value.ok ? ok({ ...next.value.value, size_chars: next.value.value.text.length }) : next.value;
       // A modern server sends no requests; one that does gets no answer (RX-07).
       if (next.value.kind === "notification") {
         yield { method: next.value.method, params: next.value.params ?? {}, text: next.value.text };

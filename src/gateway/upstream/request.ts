@@ -39,7 +39,10 @@ export async function askUpstream(
   return next.value;
 }
 
-/** All pages of a list, within the bounds of `limits.listPages_count` and `limits.listItems_count`. */
+/**
+ * All pages of a list, within the bounds of `limits.listPages_count`, `limits.listItems_count` and `limits.listAll_chars`; a
+ * page that breaks the last is left out.
+ */
 export async function askAllPages(
   context: UpstreamContext,
   server: Target,
@@ -50,6 +53,7 @@ export async function askAllPages(
 ): Promise<Result<{ items: JsonObject[]; ttl_ms: number; truncated: boolean }, Failure>> {
   const items: JsonObject[] = [];
   let ttl_ms = Number.MAX_SAFE_INTEGER;
+  let size_chars = 0;
   let cursor: string | undefined;
   const { clock } = context.platform.ports;
   const until = clock.now() + total_ms;
@@ -67,6 +71,8 @@ export async function askAllPages(
     const { [member]: listed, nextCursor, ttlMs, resultType = "complete" } = response.result;
     // MCP 2026-07-28 MRTR: no list may ask for input.
     if (resultType !== "complete" || !Array.isArray(listed)) return err(noList);
+    size_chars += answer.value.size_chars;
+    if (size_chars > limits.listAll_chars) break;
     for (const item of listed) if (isObject(item)) items.push(item);
     ttl_ms = Math.min(ttl_ms, typeof ttlMs === "number" && ttlMs >= 0 ? ttlMs : 0);
     if (items.length > limits.listItems_count) break;

@@ -11,8 +11,12 @@ import type { Target, UpstreamContext } from "./call.ts";
 import { ownMeta } from "./modern.ts";
 import { askAllPages } from "./request.ts";
 
-/** Tool name to its mirrored parameters; tools without any are absent, and null are those that must not be called. */
-export type ToolIndex = ReadonlyMap<string, readonly ParamHeader[] | null>;
+export interface ToolIndex {
+  /** By tool name its mirrored parameters; tools without any are absent, and null are those that must not be called. */
+  readonly mirrored: ReadonlyMap<string, readonly ParamHeader[] | null>;
+  /** Whether it holds all tools: only then does an absent one declare nothing. */
+  readonly complete: boolean;
+}
 
 const indexes = new BoundedMap<{ readonly index: ToolIndex; readonly until: number }>(limits.toolIndexes_count);
 
@@ -26,11 +30,12 @@ export async function toolIndex(context: UpstreamContext, server: Target): Promi
   if (known !== undefined && known.until > now && known.until - now <= limits.toolIndex_ms) return ok(known.index);
   const listed = await askAllPages(context, server, "tools/list", "tools", ownMeta, limits.listPerUpstream_ms);
   if (!listed.ok) return listed;
-  const index = new Map<string, readonly ParamHeader[] | null>();
+  const mirrored = new Map<string, readonly ParamHeader[] | null>();
   for (const tool of listed.value.items) {
     const declared = mirroredParameters(tool["inputSchema"] ?? null) ?? null;
-    if (typeof tool["name"] === "string" && declared?.length !== 0) index.set(tool["name"], declared);
+    if (typeof tool["name"] === "string" && declared?.length !== 0) mirrored.set(tool["name"], declared);
   }
+  const index = { mirrored, complete: !listed.value.truncated };
   indexes.set(key, { index, until: now + limits.toolIndex_ms });
   return ok(index);
 }

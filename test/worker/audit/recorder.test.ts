@@ -80,6 +80,13 @@ describe("S5 hand-over", () => {
     expect(await recorded).toMatchObject({ ok: false, error: { reason: "outbox_unreachable" } });
   });
 
+  it("S5: what the Ledger could not read is refused, since it would be lost", async () => {
+    const queue = new WatchedQueue();
+    const wrong = { ...requestAt(start), time: start + 0.5 };
+    expect(await recorder(queue).record(wrong)).toMatchObject({ ok: false, error: { reason: "event_invalid" } });
+    expect(queue.sent).toEqual([]);
+  });
+
   it("AU-04: an event with too many upstreams is cut and fits a Queue message", async () => {
     const queue = new WatchedQueue();
     const upstreams = Object.fromEntries(

@@ -213,26 +213,33 @@ describe("what comes through", () => {
     closing.abort();
   });
 
+  /** Lets time pass tick by tick, and waits for what the stream does at each: its own tick, and the question whether it may go on. */
+  async function pass(duration_ms: number): Promise<void> {
+    for (let passed_ms = 0; passed_ms < duration_ms; passed_ms += limits.listenTick_ms) {
+      const next = Promise.all([clock.anew(limits.listenTick_ms), clock.anew(limits.streamRecheck_ms)]);
+      clock.advance(limits.listenTick_ms);
+      await next;
+    }
+  }
+
   it("F3: a comment when nothing came for a while", async () => {
+    const ticking = clock.anew(limits.listenTick_ms);
     const { events } = await listen("/mcp/one", { toolsListChanged: true });
     await events.raw();
     const comment = events.raw();
-    for (let passed_ms = 0; passed_ms < limits.listenKeepAlive_ms; passed_ms += limits.streamRecheck_ms) {
-      await clock.asleep(limits.streamRecheck_ms);
-      clock.advance(limits.streamRecheck_ms);
-    }
+    await ticking;
+    await pass(limits.listenKeepAlive_ms);
     expect(await comment).toBe(":\n\n");
     closing.abort();
   });
 
   it("F3: also after a silence that would end a call", async () => {
+    const ticking = clock.anew(limits.listenTick_ms);
     const { events } = await listen("/mcp/one", { toolsListChanged: true });
     expect(await events.next()).toEqual(acknowledged({ toolsListChanged: true }));
     const changed = events.next();
-    for (let passed_ms = 0; passed_ms <= 2 * limits.upstreamIdle_ms; passed_ms += limits.streamRecheck_ms) {
-      await clock.asleep(limits.streamRecheck_ms);
-      clock.advance(limits.streamRecheck_ms);
-    }
+    await ticking;
+    await pass(2 * limits.upstreamIdle_ms);
     channel("one").send(notification("notifications/tools/list_changed"));
     expect(await changed).toMatchObject({ method: "notifications/tools/list_changed" });
     closing.abort();
@@ -317,8 +324,9 @@ describe("what ends it", () => {
     let over = false;
     void end.then(() => (over = true));
     for (; !over; passed_ms += limits.streamRecheck_ms) {
-      await Promise.race([clock.asleep(limits.streamRecheck_ms), end]);
+      const checked = clock.anew(limits.streamRecheck_ms);
       clock.advance(limits.streamRecheck_ms);
+      await Promise.race([checked, end]);
     }
     expect(passed_ms).toBeLessThanOrEqual(limits.streamRecheck_ms + limits.snapshotFresh_ms);
     expect(await end).toBeUndefined();

@@ -163,13 +163,14 @@ describe("a request whose form is wrong", () => {
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => controller.enqueue(new TextEncoder().encode("{")),
     });
+    const reading = clock.anew(limits.bodyRead_ms);
     const answer = slow.fetch(`${other.origin}/mcp`, {
       method: "POST",
       headers: headers ?? {},
       body,
       duplex: "half",
     } as RequestInit);
-    await clock.asleep(limits.bodyRead_ms);
+    await reading;
     clock.advance(limits.bodyRead_ms);
     expect((await answer).status).toBe(408);
   });

@@ -38,6 +38,11 @@ export class VirtualClock implements Clock {
   /** Resolves when somebody goes to sleep for exactly `duration_ms`; at once when somebody already does. */
   asleep(duration_ms: number): Promise<void> {
     for (const { until } of this.#sleepers) if (until === this.#now + duration_ms) return Promise.resolve();
+    return this.anew(duration_ms);
+  }
+
+  /** The same, but only for who goes to sleep from now on: sleeps that nobody waits for any more do not count. */
+  anew(duration_ms: number): Promise<void> {
     return new Promise((resolve) => {
       this.#watchers.set(duration_ms, [...(this.#watchers.get(duration_ms) ?? []), resolve]);
     });

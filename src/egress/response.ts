@@ -108,7 +108,7 @@ function pulledStream(read: Read, exchange: Exchange): ReadableStream<Uint8Array
 const wholeBody = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
 /** Bodies of an announced length up to this are read by the platform in one go; it counts as one wait for the upstream. */
-const atOnce_bytes = 64 * 1024;
+const atOnce_bytes = 256 * 1024;
 
 /** The cheap way for the common answer: half the time of reading it piece by piece, and bounded by its announced length. */
 async function readAtOnce(response: Response, exchange: Exchange, cap_bytes: number): Promise<Result<string, Failure>> {

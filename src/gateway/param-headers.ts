@@ -34,7 +34,7 @@ export async function inboundParamHeaders(
     return err(failure("unknown_name", shown, { reason: "param_header_annotation" }));
   }
   const isKnown = index.ok && (index.value.complete || index.value.mirrored.has(name));
-  if (!isKnown && [...exchange.headers.keys()].some((header) => header.startsWith(prefix))) {
+  if (!isKnown && hasParamHeader(exchange.headers)) {
     // What cannot be compared with the body is not passed on: a header may say another thing than the call does.
     return err(
       failure(
@@ -47,6 +47,7 @@ export async function inboundParamHeaders(
     );
   }
   const declared = (index.ok ? index.value.mirrored.get(name) : undefined) ?? [];
+  if (declared.length === 0 && !hasParamHeader(exchange.headers)) return ok([]);
   const given = argumentsOf(params["arguments"]);
   const mismatch = checkParamHeaders(declared, given, exchange.headers);
   if (mismatch !== undefined) return err(mismatch);
@@ -65,6 +66,11 @@ export async function inboundParamHeaders(
   return headers.length > declared.length + undeclared_count_max
     ? err(failure("bad_header", "Too many Mcp-Param headers", { reason: "param_header_count" }))
     : ok(headers);
+}
+
+function hasParamHeader(headers: Headers): boolean {
+  for (const name of headers.keys()) if (name.startsWith(prefix)) return true;
+  return false;
 }
 
 const argumentsOf = (value: Json | undefined): JsonObject =>

@@ -293,3 +293,18 @@ describe("cost", () => {
     expect(refusal(shape(64 * 1024))).toBeUndefined();
   });
 });
+
+describe("RX-18 what one message may hold", () => {
+  const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+  const members = (count: number): string => Array.from({ length: count }, (_, at) => `"k${at}":${at}`).join(",");
+
+  it("RX-18: more members than any tool needs are refused before they are parsed", () => {
+    const text = `{"jsonrpc":"2.0","params":{"arguments":{${members(limits.requestMembers_count)}}}}`;
+    expect(parseStrictJson(encode(text))).toMatchObject({ ok: false, error: { reason: "too_many_members" } });
+  });
+
+  it("RX-18: and so are more objects", () => {
+    const text = `{"params":{"a":[${Array.from({ length: limits.requestMembers_count }, () => "{}").join(",")}]}}`;
+    expect(parseStrictJson(encode(text))).toMatchObject({ ok: false, error: { reason: "too_many_members" } });
+  });
+});

@@ -110,7 +110,7 @@ async function finish(exchange: Exchange, request: Relay, answered: Result<Upstr
     const cancelled = exchange.signal.aborted;
     return { ...failed(answered.error, id), ...(cancelled ? { outcome: { status: "cancelled" as const } } : {}) };
   }
-  const { response, text, status } = answered.value;
+  const { response, text } = answered.value;
   if (response.kind === "error") return finishError(exchange, answered.value);
   const finished = await finishResult(exchange, request, response.result);
   if (!finished.ok) return { ...failed(finished.error, id), outcome: outcomeOf(finished.error) };

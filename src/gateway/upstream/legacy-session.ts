@@ -6,7 +6,7 @@ import { BoundedMap } from "../../bounded-map.ts";
 import { failure, type Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { err, ok, type JsonObject, type Result } from "../../ports.ts";
-import { encodeNotification, encodeRequest, LEGACY_VERSIONS, isObject } from "../../protocol/index.ts";
+import { encodeNotification, encodeRequest, LEGACY_VERSIONS } from "../../protocol/index.ts";
 import type { Target, UpstreamContext } from "./call.ts";
 import { readDeclaration } from "./declaration.ts";
 import { post } from "./http.ts";

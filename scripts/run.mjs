@@ -38,7 +38,7 @@ function npm(args) {
 
 function install() {
   process.stderr.write("Installing the packages of package-lock.json (npm ci) …\n");
-  const done = npm(["ci", "--no-audit", "--no-fund"]);
+  const done = npm(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
   if (done.error?.code === "ENOENT") fail("npm was not found. Install Node.js 20 or later with npm, then try again.");
   if (done.status !== 0) {
     fail(

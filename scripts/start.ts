@@ -2,6 +2,7 @@
  * `npm start`: Gatehouse in development mode with two demo upstreams behind it, on this machine and for this machine only.
  */
 import { mkdirSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createApi, putServer } from "./lib/admin-api.ts";
 import type { Part } from "./lib/child.ts";
 import { localKey } from "./lib/keys.ts";
@@ -11,6 +12,8 @@ import { startRuntime, type Runtime } from "./lib/runtime.ts";
 import { startDemo, startEverything } from "./lib/upstreams.ts";
 import { welcome } from "./lib/welcome.ts";
 
+/** The longest that a batch of the audit Queue waits (wrangler.toml), and as long again to be stored. */
+const queueDrain_ms = 2_000;
 const tenants = "default=localhost acme=acme.localhost";
 
 function fail(text: string, code: number): never {
@@ -80,9 +83,17 @@ async function startGateway(port: number, state: string): Promise<Runtime> {
       GATEHOUSE_MODE: "development",
       GATEHOUSE_TENANTS: tenants,
       GATEHOUSE_KEYS: localKey(at(".gatehouse", "keys")),
+      GATEHOUSE_EGRESS_ORIGINS: process.env["GATEHOUSE_EGRESS_ORIGINS"],
     },
   });
-  running.push({ name: "gatehouse", stop: () => runtime.dispose() });
+  running.push({
+    name: "gatehouse",
+    async stop() {
+      // The local Queue lives in memory: what was recorded a moment ago is on its way to the Ledger, which is on disk.
+      await sleep(queueDrain_ms);
+      await runtime.dispose();
+    },
+  });
   return runtime;
 }
 

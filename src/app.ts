@@ -12,7 +12,7 @@ import {
 } from "./audit/index.ts";
 import { checkUrl, createConnectionBudget, createSafeFetch } from "./egress/index.ts";
 import { parseConfiguration, type Configuration } from "./env.ts";
-import { failure, toProblem } from "./errors.ts";
+import { failure, toProblem, type Failure } from "./errors.ts";
 import { handleMcp } from "./gateway/index.ts";
 import { limits } from "./limits.ts";
 import type { Platform } from "./platform.ts";
@@ -183,6 +183,12 @@ async function mcp(c: AppContext): Promise<Response> {
   });
 }
 
+/** Guessing at the set-up secret, and using it again, are told from a forgotten header. */
+function refusalOf(c: AppContext, admission: Failure): string {
+  if (c.req.path !== "/api/v1/setup") return admission.reason ?? admission.code;
+  return c.res.status === 401 ? "wrong_setup_secret" : "setup_refused";
+}
+
 /** Failures of callers that nobody knows become one event for each window, never a message each. */
 function countUnknown(c: AppContext): (reason: string) => void {
   const { platform, tenant, recorder, unknownCallers } = c.var.site;
@@ -224,6 +230,6 @@ const admission: MiddlewareHandler<{ Bindings: Env; Variables: Variables }> = as
     queryEvents: (filter) => queryEvents(bindings, tenant.id, filter, now),
   });
   await next();
-  if (!admitted.ok && c.res.status === 401) countUnknown(c)(admitted.error.reason ?? admitted.error.code);
+  if (!admitted.ok && c.res.status >= 400) countUnknown(c)(refusalOf(c, admitted.error));
   return undefined;
 };

@@ -88,6 +88,15 @@ describe("enterprise mode before set-up", () => {
     expect(await dumpDatabase()).toBe(before);
   });
 
+  it.each([
+    ["a wrong secret", { secret: "wrong-secret-wrong-secret-wrong-secret" }, 401, "wrong_setup_secret"],
+    ["a malformed body", { secret: [] }, 422, "setup_refused"],
+  ])("AD-21: set-up with %s is counted as what it is", async (_name, body, status, reason) => {
+    const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+    const challenge = status === 401 ? "Bearer" : "none";
+    await expectRefused(harness, `${origin}/api/v1/setup`, init, { status, challenge, event: ["auth.failed", reason] });
+  });
+
   it("R1: set-up by a page of another origin is refused, with the right secret", async () => {
     const headers = { "content-type": "application/json", origin: "https://evil.test" };
     const init = { method: "POST", headers, body: JSON.stringify({ secret: setupSecret }) };

@@ -2,7 +2,8 @@
  * The methods of the data path: a row for each, and what it does on each of the two endpoints. Every handler gets a request
  * that passed all checks; it decides, then runs between the two audit events.
  */
-import { failure, type Failure } from "../errors.ts";
+import { failure, toRpcResponse, type Failure } from "../errors.ts";
+import { limits } from "../limits.ts";
 import type { JsonObject } from "../ports.ts";
 import { isObject } from "../protocol/index.ts";
 import type { Decision } from "../policy/index.ts";
@@ -15,8 +16,6 @@ import { parseName, parseUri } from "./names.ts";
 import { decideServer } from "./permit.ts";
 import { recorded, recordRefusal, type Subject } from "./record.ts";
 import { relay } from "./relay.ts";
-import { toRpcResponse } from "../errors.ts";
-import { limits } from "../limits.ts";
 import type { Reply } from "./reply.ts";
 
 /** Where a request goes on the aggregate endpoint: the server, and the params by its own names. */

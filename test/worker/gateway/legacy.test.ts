@@ -153,6 +153,15 @@ describe("what a server asks in the middle of a call", () => {
     expect(replyTo("p1")?.headers.get("mcp-session-id")).toBe("one");
   });
 
+  it("RX-07: a flood of pings ends the call, and is not answered", async () => {
+    const pings = Array.from({ length: 100 }, (_, at) => ({ jsonrpc: "2.0", id: `p${at}`, method: "ping" }));
+    serve({ sessions: ["one"] }, (seen) => [...pings, done(seen)]);
+    expect((await call()).message).toMatchObject({ id: 1, error: { code: -32603 } });
+    expect(replyTo("p0")).toBeDefined();
+    expect(replyTo("p50")).toBeUndefined();
+    expect(responseEvents(harness).at(-1)?.outcome).toEqual({ status: "error", reason: "request_flood" });
+  });
+
   it.each(["sampling/createMessage", "elicitation/create", "roots/list"])(
     "F4: %s is refused, the call is cancelled upstream and ends with an error that says why",
     async (method) => {

@@ -313,6 +313,21 @@ describe("what ends it", () => {
     expect(responseEvents(harness).at(-1)?.outcome).toEqual({ status: "interrupted", reason: "no_longer_allowed" });
   });
 
+  it("A9: a change that finds the stream full of messages: none of them goes out any more", async () => {
+    const { events } = await listen("/mcp/one", { toolsListChanged: true });
+    await events.next();
+    for (let sent_count = 0; sent_count < 500; sent_count++) {
+      channel("one").send(notification("notifications/tools/list_changed"));
+    }
+    await events.next();
+    await tenant.api("PATCH", `/clients/${client.id}`, { enabled: false });
+    clock.advance(limits.streamRecheck_ms);
+    await channel("one").closed;
+    let left_count = 0;
+    while ((await events.next()) !== undefined) left_count++;
+    expect(left_count).toBeLessThan(10);
+  });
+
   it("A9: a change that another isolate made: within the freshness of the configuration", async () => {
     const { events } = await listen("/mcp/one", { toolsListChanged: true });
     await events.next();

@@ -13,7 +13,12 @@ const open = new Set(["body.ts", "bounded-map.ts", "env.ts", "errors.ts", "limit
 const wiring = new Set(["app.ts", "index.ts", "system-ports.ts"]);
 
 /** Durable Object classes are entry points as well: the platform makes them, so they fetch their own ports. */
-const entryPoints = new Set(["audit/ledger.ts", "audit/outbox.ts", "tenant/tenant-object.ts"]);
+const entryPoints = new Set([
+  "audit/ledger.ts",
+  "audit/outbox.ts",
+  "gateway/session/session-object.ts",
+  "tenant/tenant-object.ts",
+]);
 
 /** Generated from the room that serves it. */
 const generated = new Map([["admin/api.ts", "../docs/openapi.json"]]);

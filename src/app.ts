@@ -17,7 +17,7 @@ import { handleMcp } from "./gateway/index.ts";
 import { limits } from "./limits.ts";
 import type { Platform } from "./platform.ts";
 import type { Ports } from "./ports.ts";
-import { slugSchema } from "./registry/index.ts";
+import { catalogsStore, slugSchema } from "./registry/index.ts";
 import { log } from "./telemetry/index.ts";
 import { announceChange, currentSnapshot, parseRequestUrl, resolveTenant, type TenantHost } from "./tenant/index.ts";
 import { createVault, type Vault } from "./vault/index.ts";
@@ -228,6 +228,7 @@ const admission: MiddlewareHandler<{ Bindings: Env; Variables: Variables }> = as
     record: (event) => recorder.record(event),
     announce: () => announceChange(platform, tenant.id),
     queryEvents: (filter) => queryEvents(bindings, tenant.id, filter, now),
+    readServerStatus: (id) => catalogsStore(platform, tenant.id).readStatus(id),
   });
   await next();
   if (!admitted.ok && c.res.status >= 400) countUnknown(c)(refusalOf(c, admitted.error));

@@ -13,6 +13,8 @@ const table = {
   method_not_found: [404, 404, -32601, "Method not found"],
   /** An unknown tool, prompt, resource or task, and exactly so one that this caller may not see. */
   unknown_name: [404, 200, -32602, "Unknown name"],
+  /** The same for a resource, as the 2025 revisions say it. */
+  unknown_resource: [404, 200, -32002, "Unknown resource"],
   header_mismatch: [400, 400, -32020, "The headers do not match the body"],
   missing_capability: [400, 400, -32021, "The client did not declare a capability that this needs"],
   unsupported_version: [400, 400, -32022, "Unsupported protocol version"],
@@ -22,6 +24,8 @@ const table = {
   body_timeout: [408, 408, -32600, "The body did not arrive in time"],
   method_not_allowed: [405, 405, -32600, "Method not allowed"],
   bad_header: [400, 400, -32600, "A header is not valid"],
+  /** A session that is unknown, deleted, expired or somebody else's: clients start a new one. */
+  session_not_found: [404, 404, -32001, "Session not found"],
   // --- who calls, and what exists for them
   unauthenticated: [401, 401, -32600, "Authentication is required"],
   invalid_token: [401, 401, -32600, "The token is not valid"],

@@ -24,6 +24,10 @@ export const limits = {
   name_chars: 4 * KiB,
   /** Ours seal the cursors of several upstreams. */
   cursor_chars: 16 * KiB,
+  /** Messages in one body, which only 2025-03-26 has: each may be a call upstream. */
+  batch_count: 20,
+  /** Name and version of a client are cut to this in its session id, which is a header of every request. */
+  clientInfo_chars: 128,
   /** Protocol versions are dates; what a client sends is echoed in the refusal. */
   protocolVersion_chars: 64,
   adminBody_bytes: 64 * KiB,
@@ -58,7 +62,7 @@ export const limits = {
   tokenHistory_ms: 90 * day,
 
   // --- upstreams
-  /** Workers allow six connections at once in one invocation; one is left for the audit hand-over. */
+  /** Workers allow six connections of one invocation to wait for response headers; one is left for the audit hand-over. */
   connectionsAtOnce_count: 5,
   /** The platform allows 16 KiB; no registered server comes near this. */
   upstreamUrl_chars: 2_048,
@@ -68,6 +72,20 @@ export const limits = {
   sseEvent_bytes: 1 * MiB,
   /** Requests of a 2025 server in the middle of one call, pings among them. */
   upstreamRequests_count: 10,
+  /** The same where they go on to a client of 2025: a tool may ask more than once, in a loop of sampling for instance. */
+  upstreamAsks_count: 50,
+  /** Messages of one JSON-RPC batch, which only 2025-03-26 has. */
+  batchMessages_count: 100,
+  /** Event and session ids are sent back in headers. */
+  eventId_chars: 1_024,
+  /** A stream that broke off is taken up again after this, unless the server says how long (SEP-1699), within these bounds. */
+  streamRetry_ms: 1 * second,
+  streamRetry_ms_min: 50,
+  streamRetry_ms_max: 30 * second,
+  /** Times that the stream of one answer is taken up again. Each costs a subrequest. */
+  streamReconnects_count: 20,
+  /** Subrequests that a server can cause in one stream of changes: reconnections, and answers to its requests. */
+  watchSubrequests_count: 500,
   /** All pages of one list of one upstream together, in characters of JSON. */
   listAll_chars: 8 * MiB,
   /** What an upstream declares of itself is kept for each principal. */
@@ -85,6 +103,40 @@ export const limits = {
   listTotal_ms: 15 * second,
   /** The aggregate promises freshness for no longer than this. */
   listTtl_ms_max: 5 * minute,
+  /** A stored list is served this long without asking, even where its server promises less: many clients share it. */
+  catalogFresh_ms: 60 * second,
+  /** Up to this age it is served while it is asked for anew behind the answer. */
+  catalogStale_ms: 10 * minute,
+  /** Up to this age it stands in for a server that is slow. */
+  catalogLife_ms: 24 * hour,
+  /** How long a list waits for a server whose stored list is old, before that one is served. */
+  listRefreshWait_ms: 1 * second,
+  /** After a failed refresh the server is left in peace this long. */
+  listRefreshPause_ms: 5 * second,
+  catalogs_count: 2_000,
+  /** Characters of all stored lists in one isolate, which has 128 MB: up to two bytes each, and twice that while one is built. */
+  catalogs_chars: 16 * MiB,
+  /**
+   * Names of tools and prompts on the aggregate. Claude and Bedrock allow 64 characters and Claude Code puts `mcp__gatehouse__`
+   * (16) before ours; Cursor's 60 with its own prefix leave more.
+   */
+  exposedName_chars: 48,
+  /** One page of the aggregate: clients that ignore `nextCursor` lose nothing in practice. */
+  listPage_items_count: 2_000,
+  listPage_chars: 4 * MiB,
+  listCursor_ms: 1 * hour,
+  /** An item's own name or URI in a cursor is cut to this, so that the cursor stays under its own limit. */
+  cursorKey_chars: 1 * KiB,
+  /** The status of a server is written this often when nothing changed. */
+  statusWrite_ms: 60 * second,
+  /** KV takes one write of a key in a second; a change that comes sooner is written with the next question. */
+  statusWrite_ms_min: 1 * second,
+  statuses_count: 2_000,
+  /** A flood of change notifications marks a session as diverged no more often than this. */
+  divergedMark_ms: 1 * second,
+  /** Instructions are text for a model: one server must not crowd the others out. */
+  instructionsPerServer_chars: 2_000,
+  instructions_chars: 16_000,
   listPages_count: 50,
   listItems_count: 5_000,
   tool_bytes: 128 * KiB,
@@ -96,8 +148,6 @@ export const limits = {
   eras_count: 2_000,
   legacySessions_count: 2_000,
   legacySession_ms: 10 * minute,
-  toolIndex_ms: 5 * minute,
-  toolIndexes_count: 500,
   credentialCache_ms: 60 * second,
   credentialCache_count: 1_000,
   redirectHops_count: 3,
@@ -111,7 +161,24 @@ export const limits = {
   /** Derived keys that one vault holds: a few for each tenant. */
   derivedKeys_count: 1_000,
 
+  // --- sessions of the 2025 revisions
+  /** Requests that one isolate knows to be running. */
+  runningRequests_count: 10_000,
+  /** A call that runs for longer may be cancelled by its client, so it listens for that; shorter ones are over by then. */
+  lineDelay_ms: 1 * second,
+  /** How often a client that came back for the rest of a stream is looked after while the call still runs. */
+  replayPoll_ms: 500,
+  /** How long it waits for a stream of which nothing is kept yet: the break may not have been noticed on this side. */
+  replayWait_ms: 3 * second,
+
+  /** A server that could not be listened to is tried again after this. */
+  watchRetry_ms: 30 * second,
+
   // --- long-lived streams
+  /** Changes of one list within this time after the first become one notification. */
+  listChanged_ms: 1 * second,
+  /** Messages for one client that wait to be read; past this the upstreams wait. */
+  feed_count: 16,
   listen_ms: 30 * minute,
   listenKeepAlive_ms: 15 * second,
   /** How often an open stream asks whether its principal may still have it. */
@@ -122,11 +189,66 @@ export const limits = {
   streamSnapshot_ms: 1 * second,
   listenSubscriptions_count: 200,
 
+  // --- sessions of the 2025 revisions
+  /** A sealed session id opens this long; no client is known to keep one for weeks. */
+  session_ms: 30 * day,
+  /** The id is a header of every request; servers commonly refuse 8 KiB of headers. */
+  sessionId_chars: 4 * KiB,
+  /** Opened ids that an isolate remembers, about 1 KiB each. */
+  openSessionIds_count: 20_000,
+  /** Session objects of a tenant, each for many owners: an idle object costs a start, and one takes a few hundred writes a second. */
+  sessionShards_count: 16,
+  /** Past this an object takes no owner that it does not know yet; about 200 bytes each. */
+  ownersPerShard_count: 1_000_000,
+  /** Upstream sessions of a principal are forgotten this long after the last change: servers drop idle ones far sooner. */
+  principalFacts_ms: 24 * hour,
+  subscriptionsPerOwner_count: 200,
+  upstreamSessionsPerOwner_count: 200,
+  /** One of them as JSON: twice what an upstream may declare of itself. */
+  upstreamSession_chars: 32 * KiB,
+  /** A check of a shard names at most this many owners that changed, else it says "all". */
+  changedOwners_count: 500,
+  /** What an isolate remembers of shards and owners: all shards of all its tenants, and a few MiB of facts. */
+  factsShards_count: 1_600,
+  facts_count: 10_000,
+  facts_chars: 8 * MiB,
+  /** Who opens an upstream session holds the others off this long; then the next one may try. */
+  upstreamLease_ms: 10 * second,
+  /** Those others give up after this: one holder that died, and the next one's handshake. */
+  upstreamLeaseWait_ms: 20 * second,
+  /** Calls of one session that wait for its client at once. */
+  linesPerOwner_count: 200,
+  lineOpen_ms: 5 * second,
+  /** Pauses before each try to open a broken line again. */
+  lineRetry_ms: [100, 500, 2 * second],
+  /** Messages that wait for a reader in its own invocation. */
+  lineMessages_count: 1_000,
+  /** A broken line is remembered this long, so that answers to what it asked find their way. */
+  lineRemembered_ms: 10 * minute,
+  /** An open line is looked after again this often, in case its end was never reported. */
+  lineCheck_ms: 1 * hour,
+  /** What waits for a line to come back: seconds, unless nobody is there any more. */
+  mailbox_ms: 60 * second,
+  mailbox_count: 100,
+  mailbox_bytes: 1 * MiB,
+  /** Events for clients that lost a connection: they come back within seconds, or after a laptop woke up. */
+  keptEvents_ms: 10 * minute,
+  /** Of one stream. */
+  keptEvents_count: 1_000,
+  /** Of all streams of an owner. */
+  keptEvents_bytes: 1 * MiB,
+  keptStreams_count: 100,
+  /** Expired rows wait this long for company, and so many go in one alarm. */
+  sessionSweep_ms: 60 * second,
+  sessionSweep_count: 1_000,
+
   // --- audit
   /** A Queue message may have 128,000 bytes with its overhead. */
   auditEvent_bytes: 96 * KiB,
   auditText_chars: 256,
   auditArguments_count: 50,
+  /** Requests of a server to the client that an event names. */
+  auditAsked_count: 50,
   outboxShards_count: 8,
   outboxRetry_ms: 5 * second,
   outboxRetry_ms_max: 5 * minute,

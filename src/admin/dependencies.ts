@@ -4,6 +4,7 @@ import type { AuditEvent, EventFilter, EventPage } from "../audit/index.ts";
 import type { Mode } from "../env.ts";
 import type { Failure } from "../errors.ts";
 import type { Ports, Result } from "../ports.ts";
+import type { ServerStatus } from "../registry/index.ts";
 import type { Vault } from "../vault/index.ts";
 
 export interface AdminDependencies {
@@ -28,4 +29,6 @@ export interface AdminDependencies {
   /** Makes a change that is in D1 hold everywhere within `limits.snapshotFresh_ms`. */
   announce(): Promise<Result<void, Failure>>;
   queryEvents(filter: EventFilter): Promise<Result<EventPage, Failure>>;
+  /** What became of the last question to a server; undefined when none is known. */
+  readServerStatus(id: string): Promise<ServerStatus | undefined>;
 }

@@ -6,6 +6,7 @@ import { err, ok, type Result } from "../ports.ts";
 import {
   authenticationSchema,
   credentialSchema,
+  serverStatusSchema,
   slugSchema,
   timeoutSchema,
   type Authentication,
@@ -59,6 +60,18 @@ export const serverAnswer = z
     warnings: z.array(z.string()).optional().describe("What this change did besides what was asked for"),
   })
   .meta({ id: "Server" });
+
+const countsAnswer = serverStatusSchema.shape.counts;
+
+export const serverStatusAnswer = z
+  .object({
+    outcome: z.string().describe("`ok`, `truncated`, `not_offered`, the reason of the failure, or `unknown`"),
+    at: timeSchema.optional().describe("When it was asked"),
+    ok_at: timeSchema.optional().describe("When it last answered"),
+    counts: countsAnswer.optional().describe("Items of each of its lists that clients see"),
+    dropped: countsAnswer.optional().describe("Items that are left out, because clients could not take them"),
+  })
+  .meta({ id: "ServerStatus" });
 
 /** @returns what a call would lack, or undefined when it can be authenticated */
 function missingCredential({ authentication, credential }: StoredServer): string | undefined {

@@ -20,6 +20,7 @@ import {
   checkServerUrl,
   createServerBody,
   serverAnswer,
+  serverStatusAnswer,
   serverView,
   updateServerBody,
 } from "./server-fields.ts";
@@ -49,6 +50,14 @@ const byslug = (server: StoredServer): string => server.slug;
 async function read(call: Call<unknown, unknown>): Promise<Result<Done, Failure>> {
   const server = await repositoryOf(call.admin).get(call.id("id"));
   return server === undefined ? err(notFound) : ok(shown(call.admin, server, 200));
+}
+
+/** Its health without asking it, so that looking costs nothing and cannot be used to make the gateway call. */
+async function readStatus({ admin, id }: Call<unknown, unknown>): Promise<Result<Done, Failure>> {
+  const server = await repositoryOf(admin).get(id("id"));
+  if (server === undefined) return err(notFound);
+  const status = await admin.readServerStatus(server.id);
+  return ok({ status: 200, body: status ?? { outcome: "unknown" }, resourceId: server.id });
 }
 
 async function create(call: Call<unknown, z.output<typeof createServerBody>>): Promise<Result<Done, Failure>> {
@@ -212,6 +221,15 @@ export const serverRoutes: readonly Route[] = [
     },
     body: updateServerBody,
     run: update,
+  }),
+  route("GET", "/servers/:id/status", "server.status", {
+    has: {
+      summary: "Read what became of the last question to an upstream server",
+      description: "The server is not asked for this. The outcome is `unknown` until a list of `/mcp` asked it.",
+      status: 200,
+      answer: serverStatusAnswer,
+    },
+    run: readStatus,
   }),
   route("DELETE", "/servers/:id", "server.delete", {
     has: { summary: "Remove an upstream server, and its entry in every allow-list", status: 204 },

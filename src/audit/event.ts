@@ -88,6 +88,8 @@ export const responseEvent = base.extend({
   response: z.object({ size_bytes: z.int(), token_weight: z.int() }),
   /** For requests that go to several upstreams: what each of them did. */
   upstreams: z.record(text, text).optional(),
+  /** Methods that the server asked the client for in the middle of it, such as `sampling/createMessage`, in order. */
+  asked: z.array(text).optional(),
 });
 
 /** A change of configuration, a set-up, or the use of the audit log itself. */

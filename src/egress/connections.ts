@@ -1,6 +1,7 @@
 /**
- * Workers allow six connections at once in one invocation and let further ones wait unseen, or cancel one that seems
- * deadlocked. The gateway counts its own, so that a fan-out never starves the audit hand-over.
+ * Workers allow six connections of one invocation to wait for response headers and let further ones wait unseen. The gateway
+ * counts its own, so that a fan-out never starves the audit hand-over. Once its headers are there a connection no longer
+ * counts (since April 2026), so streams may be many.
  * @see Cloudflare Workers limits, "Simultaneous open connections"
  */
 
@@ -17,7 +18,7 @@ export interface ConnectionBudget {
 
 /**
  * A budget for one invocation: never shared between requests, or a request could wait for one that is gone.
- * @param count connections that may be open at once, at least one
+ * @param count connections that may wait for response headers at once, at least one
  */
 export function createConnectionBudget(count: number): ConnectionBudget {
   if (!Number.isInteger(count) || count < 1) throw new Error("A connection budget needs at least one connection.");

@@ -13,11 +13,38 @@ export class EgressAbort extends Error {
   }
 }
 
+/** Times in which the upstream waits for us, for the answer to a question that it asked: its silence is then none of its own. */
+export class Excuse {
+  #open_count = 0;
+  /** Counts whenever such a time ends. */
+  ended_count = 0;
+  /** When the last one ended; milliseconds since the Unix epoch. */
+  ended_at = 0;
+
+  get holds(): boolean {
+    return this.#open_count > 0;
+  }
+
+  /** @returns what ends it. May be called more than once. */
+  begin(clock: Clock): () => void {
+    let over = false;
+    this.#open_count += 1;
+    return () => {
+      if (over) return;
+      over = true;
+      this.#open_count -= 1;
+      this.ended_count += 1;
+      this.ended_at = clock.now();
+    };
+  }
+}
+
 export interface Deadlines {
   /** Silence before the first byte or between two. Time in which nobody reads the body is not the upstream's silence. */
   readonly idle_ms: number;
   /** From the wait for a connection to the last byte. */
   readonly total_ms: number;
+  readonly excuse?: Excuse;
 }
 
 const over = "the exchange is over";
@@ -100,6 +127,16 @@ export class Exchange {
     for (const ending of this.#endings) ending(this.#abort);
   }
 
+  /** Which wait for the upstream this is; undefined while it is not the upstream's turn. */
+  #awaited(): number | undefined {
+    const { excuse } = this.#deadlines;
+    return this.#awaits && excuse?.holds !== true ? this.#await_count + (excuse?.ended_count ?? 0) : undefined;
+  }
+
+  #silentSince(): number {
+    return Math.max(this.#awaitsSince, this.#deadlines.excuse?.ended_at ?? 0);
+  }
+
   readonly #cancelled = (): void => {
     this.fail(failure("cancelled", undefined, { reason: "cancelled_by_caller" }));
   };
@@ -115,7 +152,7 @@ export class Exchange {
     let elapsed_ms = 0;
     let nextLook_ms = idle_ms;
     while (!this.#over) {
-      const awaited = this.#awaits ? this.#await_count : undefined;
+      const awaited = this.#awaited();
       const pause_ms = Math.min(nextLook_ms, total_ms - elapsed_ms);
       await this.#clock.sleep(pause_ms, this.signal);
       if (this.#over) return;
@@ -125,11 +162,9 @@ export class Exchange {
         return;
       }
       // Awaited all through the sleep: silent for as long as the sleep was set for, whatever the clock says.
-      const silent_ms = !this.#awaits
-        ? 0
-        : awaited === this.#await_count
-          ? idle_ms
-          : this.#clock.now() - this.#awaitsSince;
+      const stillAwaited = this.#awaited();
+      const silent_ms =
+        stillAwaited === undefined ? 0 : stillAwaited === awaited ? idle_ms : this.#clock.now() - this.#silentSince();
       if (silent_ms >= idle_ms) this.fail(timeout("idle_timeout", `was silent for ${idle_ms} ms`));
       nextLook_ms = Math.min(idle_ms, idle_ms - silent_ms);
     }

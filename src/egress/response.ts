@@ -14,7 +14,7 @@ export interface SafeResponse {
   readonly body: ReadableStream<Uint8Array> | null;
   /** The whole body as UTF-8; bytes that are none are `upstream_invalid`. */
   text(): Promise<Result<string, Failure>>;
-  /** Gives the connection back without reading on. An answer that is neither read nor discarded holds it until the deadline. */
+  /** Gives the connection back without reading on. An answer that is neither read nor discarded keeps it open until the deadline. */
   discard(): Promise<void>;
 }
 

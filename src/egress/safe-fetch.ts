@@ -95,7 +95,7 @@ const followable: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  * Makes the function that calls other hosts.
  * @param ports the platform; its `network` is called nowhere else
  * @param policy which addresses are allowed
- * @param budget connections of this invocation; a slot is held from before the call until the body is read, cancelled or discarded
+ * @param budget connections of this invocation; a slot is held from before the call until the response headers are there
  * @returns a function whose failures are `not_allowed_upstream`, `upstream_unreachable`, `upstream_timeout`,
  *   `upstream_too_large`, `upstream_invalid` (redirects among them) and `cancelled`. It never retries. It throws when a header
  *   is set that must not be on the wire.
@@ -106,7 +106,16 @@ export function createSafeFetch(ports: Ports, policy: EgressPolicy, budget?: Con
     request: SafeRequest,
     exchange: Exchange,
   ): Promise<Result<SafeResponse, Failure>> {
-    if (budget !== undefined) exchange.onEnd(await budget.acquire(exchange.signal));
+    if (budget === undefined) return follow(url, request, exchange);
+    const release = await budget.acquire(exchange.signal);
+    try {
+      return await follow(url, request, exchange);
+    } finally {
+      release();
+    }
+  }
+
+  async function follow(url: URL, request: SafeRequest, exchange: Exchange): Promise<Result<SafeResponse, Failure>> {
     let target = url;
     for (let hop_count = 0; hop_count <= limits.redirectHops_count; hop_count += 1) {
       const sent = await send(ports, wireRequest(target, request, exchange.signal), exchange);

@@ -4,10 +4,10 @@ import type { Exchange } from "./exchange.ts";
  * Runs a fan-out under one deadline: what is not done by then is aborted, whether it waits for a connection or for an
  * upstream.
  */
-export async function withDeadline<T>(
-  exchange: Exchange,
+export async function withDeadline<T, C extends Pick<Exchange, "platform" | "signal">>(
+  exchange: C,
   total_ms: number,
-  run: (bounded: Exchange) => Promise<T>,
+  run: (bounded: C) => Promise<T>,
 ): Promise<T> {
   const deadline = new AbortController();
   const finished = new AbortController();

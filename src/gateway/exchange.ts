@@ -3,11 +3,12 @@ import type { Principal } from "../admission/index.ts";
 import type { Recorder } from "../audit/index.ts";
 import type { SafeFetch } from "../egress/index.ts";
 import type { Platform } from "../platform.ts";
-import type { ModernRequest } from "../protocol/index.ts";
+import type { ClientRequest } from "../protocol/index.ts";
 import type { Server } from "../registry/index.ts";
 import type { JsonObject } from "../ports.ts";
 import type { Snapshot, TenantHost } from "../tenant/index.ts";
 import type { Vault } from "../vault/index.ts";
+import type { ClientSession, Facts } from "./session/index.ts";
 import type { UpstreamContext } from "./upstream/index.ts";
 
 /** `/mcp` or `/mcp/{slug}`. */
@@ -25,10 +26,15 @@ export interface Exchange {
   readonly fetch: SafeFetch;
   /** Headers of the client's request. None goes upstream but `Mcp-Param-*`. */
   readonly headers: Headers;
-  readonly request: ModernRequest;
+  readonly request: ClientRequest;
+  /** The session of a client of the 2025 revisions. */
+  readonly session?: { readonly client: ClientSession; readonly facts: Facts };
   readonly request_bytes: number;
   readonly started_at: number;
-  /** Aborts when the client closes the connection, which cancels the request (MCP 2026-07-28 "Cancellation"). */
+  /**
+   * Aborts when the request is cancelled: in 2026-07-28 by closing the connection ("Cancellation"), in the 2025 revisions by a
+   * notification, since a lost connection is none there.
+   */
   readonly signal: AbortSignal;
   /** Aborts `signal` from within: nobody wants the answer any more. */
   abandon(): void;
@@ -62,4 +68,10 @@ export const contextOf = (exchange: Exchange): UpstreamContext => ({
   fetch: exchange.fetch,
   signal: exchange.signal,
   id: exchange.request.id,
+  era: exchange.request.era,
+  owner: exchange.session?.client.owner ?? `principal:${exchange.principal.id}`,
+  client: { info: ownInfo, capabilities: exchange.session?.client.clientCapabilities ?? {} },
 });
+
+/** Who Gatehouse is to an upstream. Which client stands behind it is for the audit log. */
+const ownInfo: JsonObject = { name: "gatehouse", version: "0.1.0" };

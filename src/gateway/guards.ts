@@ -1,5 +1,6 @@
 /** What the HTTP envelope of an MCP request must be, in the order in which it is checked. */
 import { isJson } from "../body.ts";
+import { arrivedThroughGatehouse } from "../egress/index.ts";
 import { failure, type Failure } from "../errors.ts";
 import type { Snapshot, TenantHost } from "../tenant/index.ts";
 
@@ -15,10 +16,19 @@ export function checkOrigin(headers: Headers, tenant: TenantHost, snapshot: Snap
   return failure("forbidden_origin", undefined, { reason: "origin" });
 }
 
-/** 2026-07-28 has no GET stream and no session to DELETE. */
-export function checkMethod(request: Request): Failure | undefined {
-  if (request.method === "POST") return undefined;
-  return failure("method_not_allowed", undefined, { reason: "http_method", headers: { allow: "POST" } });
+/** What is not POST belongs to sessions of the 2025 revisions. */
+export const onlyPost = failure("method_not_allowed", undefined, { reason: "http_method", headers: { allow: "POST" } });
+
+export function checkMethod({ method }: Request): Failure | undefined {
+  return method === "POST" || method === "GET" || method === "DELETE" ? undefined : onlyPost;
+}
+
+/** A gateway that is its own upstream, however far around, would call itself until some limit breaks. */
+export function checkLoop(headers: Headers): Failure | undefined {
+  if (!arrivedThroughGatehouse(headers)) return undefined;
+  return failure("bad_header", "This request comes from a Gatehouse already: its upstream must be the server itself", {
+    reason: "loop",
+  });
 }
 
 export function checkContentType(request: Request): Failure | undefined {
@@ -29,14 +39,28 @@ export function checkContentType(request: Request): Failure | undefined {
   return undefined;
 }
 
-/** Clients must accept both forms of an answer, since the server chooses. A missing header accepts anything. */
-export function checkAccept(request: Request): Failure | undefined {
-  const accept = request.headers.get("accept");
-  if (accept === null) return undefined;
-  const ranges = accept.split(",").map((range) => range.split(";")[0]?.trim().toLowerCase() ?? "");
-  const accepts = (type: string, group: string): boolean =>
-    ranges.includes(type) || ranges.includes(group) || ranges.includes("*/*");
-  return accepts("application/json", "application/*") && accepts("text/event-stream", "text/*")
-    ? undefined
-    : failure("not_acceptable", undefined, { reason: "accept" });
-}
+const acceptsType = (headers: Headers, type: string, group: string): boolean => {
+  const accept = headers.get("accept");
+  if (accept === null) return true;
+  return accept.split(",").some((range) => {
+    const [media = "", ...parameters] = range.split(";").map((part) => part.trim().toLowerCase());
+    return [type, group, "*/*"].includes(media) && !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter));
+  });
+};
+
+export const acceptsStream = (headers: Headers): boolean => acceptsType(headers, "text/event-stream", "text/*");
+
+export const acceptsJson = (headers: Headers): boolean => acceptsType(headers, "application/json", "application/*");
+
+const notAcceptable = failure("not_acceptable", undefined, { reason: "accept" });
+
+/** What accepts neither form of an answer is no MCP client. */
+export const checkAccept = ({ headers }: Request): Failure | undefined =>
+  acceptsStream(headers) || acceptsJson(headers) ? undefined : notAcceptable;
+
+/**
+ * Clients must accept both forms, since the server chooses. Those of the 2025 revisions often name one only, and get that one.
+ * @see MCP 2026-07-28 streamable HTTP, "Sending Messages"
+ */
+export const checkAcceptsBoth = (headers: Headers): Failure | undefined =>
+  acceptsStream(headers) && acceptsJson(headers) ? undefined : notAcceptable;

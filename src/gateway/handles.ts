@@ -63,14 +63,13 @@ export async function sealTask(exchange: Exchange, handle: TaskHandle): Promise<
   return exchange.vault.sealHandle(task, exchange.tenant.id, payload, expires_at);
 }
 
-/** @returns what an unknown task gets, whoever's it is */
-export async function openTask(exchange: Exchange, handle: string): Promise<Result<TaskHandle, Failure>> {
+/** @returns undefined for what is no task of this principal */
+export async function openTask(exchange: Exchange, handle: string): Promise<TaskHandle | undefined> {
   const opened = await exchange.vault.openHandle(task, exchange.tenant.id, handle);
-  const unknown = failure("unknown_name", "Unknown task", { reason: "unknown_task" });
-  if (!opened.ok) return err(unknown);
+  if (!opened.ok) return undefined;
   const { principal, server: server_id, task: task_id } = opened.value;
   if (principal !== exchange.principal.id || typeof server_id !== "string" || typeof task_id !== "string") {
-    return err(unknown);
+    return undefined;
   }
-  return ok({ server_id, task_id });
+  return { server_id, task_id };
 }

@@ -1,2 +1,3 @@
-export { handleMcp, type Front } from "./front.ts";
-export type { Endpoint } from "./exchange.ts";
+export type { Front } from "./caller.ts";
+export { handleMcp } from "./front.ts";
+export { Session } from "./session/index.ts";

@@ -7,8 +7,9 @@ import { failure, type Failure } from "../errors.ts";
 import { err, ok, type Json, type JsonObject, type Result } from "../ports.ts";
 import { checkParamHeaders, paramHeadersFor } from "../protocol/index.ts";
 import type { Server } from "../registry/index.ts";
+import { catalogOf } from "./catalog/index.ts";
 import { contextOf, type Exchange } from "./exchange.ts";
-import { eraOf, toolIndex } from "./upstream/index.ts";
+import { eraOf } from "./upstream/index.ts";
 
 type Header = readonly [name: string, value: string];
 
@@ -27,7 +28,7 @@ export async function inboundParamHeaders(
   if (!era.ok) return era;
   // Only servers of 2026-07-28 know these headers.
   if (era.value.era === "legacy") return ok([]);
-  const index = await toolIndex(context, server);
+  const index = await catalogOf(context, server, "tools/list");
   if (index.ok && index.value.mirrored.get(name) === null) {
     // P5: what an invalid annotation keeps out of lists is not to be called either.
     const shown = `Unknown tool: ${exchange.request.name ?? ""}`;

@@ -7,7 +7,6 @@ import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { Json, Result } from "../ports.ts";
 import type { Decision } from "../policy/index.ts";
-import { MODERN_VERSION } from "../protocol/index.ts";
 import type { Exchange } from "./exchange.ts";
 import { release, respond, unrecorded, type RecordOutcome } from "./release.ts";
 import { failed, type Reply } from "./reply.ts";
@@ -28,7 +27,7 @@ export async function recorded(exchange: Exchange, subject: Subject, run: () => 
   const durable = recordRequest(exchange, subject, request_id);
   if (exchange.snapshot.settings.audit_strict) {
     const before = await durable;
-    if (!before.ok) return respond(failed(before.error, exchange.request.id));
+    if (!before.ok) return respond(exchange, failed(before.error, exchange.request.id));
   }
   const reply = await runSafely(exchange, run);
   const done = await durable;
@@ -36,7 +35,7 @@ export async function recorded(exchange: Exchange, subject: Subject, run: () => 
     // A generator that nobody started does not clean up: the upstream is let go by the signal.
     exchange.abandon();
     if (reply.kind === "stream") await reply.messages.return({ outcome: { status: "interrupted" } });
-    return respond(failed(unrecorded(exchange), exchange.request.id));
+    return respond(exchange, failed(unrecorded(exchange), exchange.request.id));
   }
   return release(exchange, reply, outcomeRecorder(exchange, subject, request_id));
 }
@@ -79,7 +78,7 @@ async function recordRequest(exchange: Exchange, subject: Subject, id: string): 
 
 function outcomeRecorder(exchange: Exchange, subject: Subject, request_id: string): RecordOutcome {
   const { clock, random } = exchange.platform.ports;
-  return ({ outcome, size_bytes, size_chars, upstreams }) => {
+  return ({ outcome, size_bytes, size_chars, upstreams, asked }) => {
     const time = clock.now();
     return exchange.recorder.record({
       id: random.uuid(),
@@ -93,6 +92,9 @@ function outcomeRecorder(exchange: Exchange, subject: Subject, request_id: strin
       duration_ms: Math.max(0, time - exchange.started_at),
       response: { size_bytes, token_weight: Math.ceil(size_chars / 4) },
       ...(upstreams === undefined ? {} : { upstreams: { ...upstreams } }),
+      ...(asked === undefined
+        ? {}
+        : { asked: asked.slice(0, limits.auditAsked_count).map((method) => boundedText(method) ?? "") }),
     });
   };
 }
@@ -109,6 +111,6 @@ function targetOf(exchange: Exchange, subject: Subject): Target {
     endpoint: exchange.endpoint.path,
     ...(subject.server === undefined ? {} : { server: subject.server.slug, server_id: subject.server.id }),
     ...(name === undefined ? {} : { name }),
-    protocol_version: MODERN_VERSION,
+    protocol_version: exchange.request.version,
   };
 }

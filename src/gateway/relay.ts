@@ -1,43 +1,57 @@
 /** One request to one upstream and its answer back: the heart of the data path. */
-import { limits } from "../limits.ts";
 import { failure, type Failure } from "../errors.ts";
+import { limits } from "../limits.ts";
 import { err, ok, type JsonObject, type Result } from "../ports.ts";
 import { encodeResponse } from "../protocol/index.ts";
+import { forgetCatalog } from "./catalog/index.ts";
+import { Conversation } from "./conversation.ts";
 import { contextOf, type Exchange, type Relay } from "./exchange.ts";
 import { openRequestState } from "./handles.ts";
+import { toClientNotification } from "./notify.ts";
 import { inboundParamHeaders } from "./param-headers.ts";
-import { failed, outcomeOf, type Reply } from "./reply.ts";
+import { failed, outcomeOf, type Answer, type Messages, type Reply } from "./reply.ts";
 import { finishResult } from "./result.ts";
-import {
-  forgetToolIndex,
-  requestUpstream,
-  type UpstreamAnswer,
-  type UpstreamNotification,
-  type UpstreamReply,
-} from "./upstream/index.ts";
+import { toServerTasks } from "./tasks.ts";
+import { translate } from "./translate.ts";
+import { requestUpstream, type UpstreamAnswer, type UpstreamMessage, type UpstreamReply } from "./upstream/index.ts";
 
 export async function relay(exchange: Exchange, request: Relay): Promise<Reply> {
   const { id } = exchange.request;
-  const params = await withOwnState(exchange, request);
+  const params = await toServerParams(exchange, request);
   if (!params.ok) return failed(params.error, id);
+  const conversation = new Conversation(exchange, {
+    role: "call",
+    aggregate: request.aggregate,
+    onEnd: () => exchange.abandon(),
+  });
+  if (exchange.session !== undefined) void conversation.listenLater();
   const opened = await open(exchange, request, params.value);
-  if (!opened.ok) return failed(opened.error, id);
-  const { reply, first } = opened.value;
-  if (first.done === true) return finish(exchange, request, first.value);
-  return { kind: "stream", messages: converse(exchange, request, reply, first.value) };
+  if (opened.ok && opened.value.first.done !== true) {
+    const { reply, first } = opened.value;
+    return { kind: "stream", messages: converse(exchange, request, conversation, reply, first.value) };
+  }
+  conversation.end();
+  return opened.ok && opened.value.first.done === true
+    ? finish(exchange, request, opened.value.first.value)
+    : failed(opened.ok ? failure("internal") : opened.error, id);
 }
 
-/** The client's sealed `requestState` becomes the upstream's own again. */
-async function withOwnState(exchange: Exchange, request: Relay): Promise<Result<JsonObject, Failure>> {
-  const handle = request.params["requestState"];
-  if (typeof handle !== "string") return ok(request.params);
+/** What the client carries for the upstream becomes the upstream's own again: the state of a call, and ids of tasks. */
+async function toServerParams(exchange: Exchange, request: Relay): Promise<Result<JsonObject, Failure>> {
+  const params = { ...request.params };
+  if (exchange.request.era === "legacy") {
+    await toServerTasks(exchange, params, false);
+    return ok(params);
+  }
+  const handle = params["requestState"];
+  if (typeof handle !== "string") return ok(params);
   const state = await openRequestState(exchange, request.permitted.server.id, handle);
-  return state.ok ? ok({ ...request.params, requestState: state.value }) : state;
+  return state.ok ? ok({ ...params, requestState: state.value }) : state;
 }
 
 interface Opened {
   readonly reply: UpstreamReply;
-  readonly first: IteratorResult<UpstreamNotification, Result<UpstreamAnswer, Failure>>;
+  readonly first: IteratorResult<UpstreamMessage, Result<UpstreamAnswer, Failure>>;
 }
 
 /**
@@ -59,7 +73,7 @@ async function open(exchange: Exchange, request: Relay, params: JsonObject): Pro
     });
     const first = await reply.next();
     if (attempt === "first" && first.done === true && isHeaderMismatch(first.value)) {
-      forgetToolIndex(context, server);
+      forgetCatalog(context, server, "tools/list");
       continue;
     }
     return ok({ reply, first });
@@ -70,39 +84,31 @@ async function open(exchange: Exchange, request: Relay, params: JsonObject): Pro
 const isHeaderMismatch = (answer: Result<UpstreamAnswer, Failure>): boolean =>
   answer.ok && answer.value.response.kind === "error" && answer.value.response.error.code === -32020;
 
-/** Notifications as they come, then the answer. */
+/** Notifications and requests as they come, then the answer. */
 async function* converse(
   exchange: Exchange,
   request: Relay,
+  conversation: Conversation,
   reply: UpstreamReply,
-  first: UpstreamNotification,
-): Extract<Reply, { kind: "stream" }>["messages"] {
+  first: UpstreamMessage,
+): Messages {
+  const { permitted } = request;
   try {
-    for (let notification = first; ;) {
-      if (mayPass(exchange, notification)) yield notification.text;
+    for (let message = first; ;) {
+      const text =
+        message.kind === "ask"
+          ? await conversation.ask(message, permitted)
+          : await toClientNotification(exchange, request, conversation, message);
+      if (text !== undefined) yield text;
       const next = await reply.next();
-      if (next.done === true) {
-        return await finish(exchange, request, next.value);
-      }
-      notification = next.value;
+      if (next.done === true) return { ...(await finish(exchange, request, next.value)), asked: conversation.asked };
+      message = next.value;
     }
   } finally {
+    conversation.end();
     await reply.return(err(failure("upstream_invalid", undefined, { reason: "cancelled" })));
   }
 }
-
-/**
- * Only what belongs to this request may come on its stream; log messages only when it asked for them.
- * @see MCP 2026-07-28 streamable HTTP "Receiving Messages", logging
- */
-function mayPass(exchange: Exchange, notification: UpstreamNotification): boolean {
-  const { meta } = exchange.request;
-  if (notification.method === "notifications/message") return meta.logLevel !== undefined;
-  if (notification.method !== "notifications/progress") return false;
-  return meta.progressToken !== undefined && notification.params["progressToken"] === meta.progressToken;
-}
-
-type Answer = Extract<Reply, { kind: "answer" }>;
 
 async function finish(exchange: Exchange, request: Relay, answered: Result<UpstreamAnswer, Failure>): Promise<Answer> {
   const { id } = exchange.request;
@@ -110,8 +116,10 @@ async function finish(exchange: Exchange, request: Relay, answered: Result<Upstr
     const cancelled = exchange.signal.aborted;
     return { ...failed(answered.error, id), ...(cancelled ? { outcome: { status: "cancelled" as const } } : {}) };
   }
-  const { response, text } = answered.value;
-  if (response.kind === "error") return finishError(exchange, answered.value);
+  const translated = translate(exchange.request, answered.value);
+  if (!translated.ok) return { ...failed(translated.error, id), outcome: outcomeOf(translated.error) };
+  const { response, text } = translated.value;
+  if (response.kind === "error") return finishError(exchange, translated.value);
   const finished = await finishResult(exchange, request, response.result);
   if (!finished.ok) return { ...failed(finished.error, id), outcome: outcomeOf(finished.error) };
   const { result, changed, outcome } = finished.value;
@@ -124,24 +132,29 @@ async function finish(exchange: Exchange, request: Relay, answered: Result<Upstr
   };
 }
 
+/** What a server of 2026-07-28 may not emit, by what it says instead. */
+const modernCodes = new Map([
+  [-32002, -32602],
+  [-32042, -32603],
+]);
+
 /**
  * Errors go on as they are, but for codes that speak of the hop between Gatehouse and the upstream and for codes that a
  * server of 2026-07-28 may not emit.
  * @see MCP 2026-07-28 basic, "Error Codes"
  */
 function finishError(exchange: Exchange, answer: UpstreamAnswer): Answer {
-  const { id } = exchange.request;
+  const { id, era } = exchange.request;
   if (answer.response.kind !== "error") return failed(failure("internal"), id);
-  const { code, message, data } = answer.response.error;
+  const { error } = answer.response;
+  const { code } = error;
   const outcome = { status: "error" as const, code, reason: "upstream_error" };
   if (code === -32020 || code === -32022) {
     return { ...failed(failure("upstream_invalid", undefined, { reason: `upstream_error_${code}` }), id), outcome };
   }
   const status = code === -32601 ? 404 : code === -32021 ? 400 : answer.status === 404 ? 200 : answer.status;
-  if (answer.text !== undefined && code !== -32002 && code !== -32042) {
-    return { kind: "answer", status, body: answer.text, outcome };
-  }
-  const translated = code === -32002 ? -32602 : code === -32042 ? -32603 : code;
-  const body = encodeResponse(id, { error: { code: translated, message, ...(data === undefined ? {} : { data }) } });
+  const known = era === "modern" ? modernCodes.get(code) : undefined;
+  if (answer.text !== undefined && known === undefined) return { kind: "answer", status, body: answer.text, outcome };
+  const body = encodeResponse(id, { error: { ...error, code: known ?? code } });
   return { kind: "answer", status, body, outcome };
 }

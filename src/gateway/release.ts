@@ -2,18 +2,18 @@
 import type { Outcome } from "../audit/index.ts";
 import { failure, type Failure } from "../errors.ts";
 import type { Result } from "../ports.ts";
-import { encodeSse, encodeSseComment } from "../protocol/index.ts";
 import type { Exchange } from "./exchange.ts";
-import { failed, type Ending, type Reply } from "./reply.ts";
-
-type Answer = Extract<Reply, { kind: "answer" }>;
-type Messages = Extract<Reply, { kind: "stream" }>["messages"];
+import { encodeSse } from "../protocol/index.ts";
+import { acceptsJson, acceptsStream } from "./guards.ts";
+import { failed, type Answer, type Ending, type Messages, type Reply } from "./reply.ts";
+import { createSender } from "./sender.ts";
 
 export interface Measured {
   readonly outcome: Outcome;
   readonly size_bytes: number;
   readonly size_chars: number;
   readonly upstreams?: Readonly<Record<string, string>>;
+  readonly asked?: readonly string[];
 }
 
 /** Hands the `mcp.response` event over. Called once for each request. */
@@ -21,17 +21,36 @@ export type RecordOutcome = (measured: Measured) => Promise<Result<void, Failure
 
 const encoder = new TextEncoder();
 
-export function release(exchange: Exchange, reply: Reply, record: RecordOutcome): Response | Promise<Response> {
-  return reply.kind === "answer"
-    ? releaseAnswer(exchange, reply, record)
-    : releaseStream(exchange, reply.messages, record);
+export async function release(exchange: Exchange, reply: Reply, record: RecordOutcome): Promise<Response> {
+  if (reply.kind === "answer") return releaseAnswer(exchange, reply, record);
+  if (acceptsStream(exchange.headers)) return releaseStream(exchange, reply.messages, record);
+  return releaseAnswer(exchange, await lastOf(exchange, reply.messages), record);
 }
 
-export function respond(reply: Answer, body = encoder.encode(reply.body)): Response {
-  return new Response(body, {
-    status: reply.status,
-    headers: { "content-type": "application/json", "cache-control": "no-store" },
-  });
+/** A client that reads no streams gets the answer alone. */
+async function lastOf(exchange: Exchange, messages: Messages): Promise<Answer> {
+  let next = await nextMessage(exchange, messages);
+  while (next.done !== true) next = await nextMessage(exchange, messages);
+  return { kind: "answer", status: 200, body: next.value.body, outcome: next.value.outcome };
+}
+
+export function respond(exchange: Exchange, reply: Answer, body = encoder.encode(reply.body)): Response {
+  const status = statusOf(exchange, reply);
+  const headers = { "cache-control": "no-store", ...reply.headers };
+  if (reply.body === undefined) return new Response(null, { status, headers });
+  // Some clients of the 2025 revisions read nothing but streams.
+  return acceptsJson(exchange.headers)
+    ? new Response(body, { status, headers: { "content-type": "application/json", ...headers } })
+    : new Response(encodeSse(reply.body), { status, headers: { "content-type": "text/event-stream", ...headers } });
+}
+
+/**
+ * In the 2025 revisions a JSON-RPC error is an answer like any other: their clients take another status for a broken
+ * connection and never read the error.
+ */
+function statusOf(exchange: Exchange, { status, body }: Answer): number {
+  const isRpcError = body !== undefined && (status === 400 || status === 404);
+  return exchange.request.era === "legacy" && isRpcError ? 200 : status;
 }
 
 /**
@@ -46,15 +65,15 @@ export function unrecorded(exchange: Exchange): Failure {
 async function releaseAnswer(exchange: Exchange, reply: Answer, record: RecordOutcome): Promise<Response> {
   const body = encoder.encode(reply.body);
   const { outcome, upstreams } = reply;
-  const sizes = { size_bytes: body.byteLength, size_chars: reply.body.length };
+  const sizes = { size_bytes: body.byteLength, size_chars: reply.body?.length ?? 0 };
   const recording = record({ outcome, ...sizes, ...(upstreams === undefined ? {} : { upstreams }) });
   if (exchange.snapshot.settings.audit_strict) {
     const after = await recording;
-    if (!after.ok) return respond(failed(unrecorded(exchange), exchange.request.id));
+    if (!after.ok) return respond(exchange, failed(unrecorded(exchange), exchange.request.id));
   } else {
     exchange.platform.waitUntil(logLost(exchange, recording));
   }
-  return respond(reply, body);
+  return respond(exchange, reply, body);
 }
 
 /** The sweeper gives a request whose response event is lost the outcome `unknown`; here it is only said. */
@@ -69,42 +88,64 @@ async function logLost(exchange: Exchange, recording: Promise<Result<void, Failu
  */
 function releaseStream(exchange: Exchange, messages: Messages, record: RecordOutcome): Response {
   const strict = exchange.snapshot.settings.audit_strict;
-  const sizes = { size_bytes: 0, size_chars: 0 };
+  const sender = createSender(exchange);
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   exchange.platform.waitUntil(ended);
 
   let recording: Promise<Result<void, Failure>> | undefined;
-  const finish = (outcome: Outcome): Promise<Result<void, Failure>> => {
-    recording ??= record({ outcome, ...sizes });
+  const finish = ({ outcome, asked = [] }: Ending): Promise<Result<void, Failure>> => {
+    recording ??= record({ outcome, ...sender.sizes, ...(asked.length === 0 ? {} : { asked }) });
     void logLost(exchange, recording).then(end);
     return recording;
   };
-  const cancel = async (): Promise<void> => {
+  let over = false;
+  /** The next event; `over` after the last. */
+  const step = async (): Promise<Uint8Array | undefined> => {
+    const next = await nextMessage(exchange, messages);
+    if (next.done !== true) return sender.event(next.value);
+    over = true;
+    const { body: last } = next.value;
+    const event = last === undefined ? undefined : sender.event(last);
+    const recorded = finish(next.value);
+    // In strict tenants the response waits for its record.
+    const kept = !strict || (await recorded).ok;
+    return event === undefined || kept ? event : sender.event(refusal(exchange));
+  };
+  let pulling: Promise<Uint8Array | undefined> | undefined;
+  const leave = async (): Promise<void> => {
+    if (sender.outlivesClient) {
+      // The client of a 2025 revision lost the connection, which cancels nothing: the rest is kept until it comes back.
+      await sender.keep(over);
+      await pulling;
+      for (await sender.keep(over); !over; await sender.keep(over)) await step();
+      return end();
+    }
     exchange.abandon();
-    await finish({ status: "cancelled" });
+    await finish({ outcome: { status: "cancelled" } });
     await messages.return({ outcome: { status: "cancelled" } });
+    await sender.keep(true);
   };
   // A client that closes the connection cancels the stream; the signal covers one that leaves before it reads.
-  if (exchange.signal.aborted) void cancel();
-  else exchange.signal.addEventListener("abort", () => void cancel(), { once: true });
+  let left: Promise<void> | undefined;
+  const cancel = (): Promise<void> => (left ??= leave());
+  const { signal } = exchange;
+  if (!sender.outlivesClient) {
+    if (signal.aborted) void cancel();
+    else signal.addEventListener("abort", () => void cancel(), { once: true });
+  }
 
-  const measured = (message: string): Uint8Array => {
-    const event = toEvent(message);
-    sizes.size_bytes += event.byteLength;
-    sizes.size_chars += message.length;
-    return event;
-  };
   const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      const first = sender.first();
+      if (first !== undefined) controller.enqueue(first);
+    },
     async pull(controller) {
-      const next = await nextMessage(exchange, messages);
-      if (next.done !== true) return controller.enqueue(measured(next.value));
-      const { outcome, body: last } = next.value;
-      const event = last === undefined ? undefined : measured(last);
-      const recorded = finish(outcome);
-      // In strict tenants the response waits for its record.
-      const kept = !strict || (await recorded).ok;
-      if (event !== undefined) controller.enqueue(kept ? event : refusal(exchange));
-      controller.close();
+      pulling = step();
+      const event = await pulling;
+      // The client may be gone by now: then what came is kept for it.
+      if (left !== undefined) return;
+      if (event !== undefined) controller.enqueue(event);
+      if (over) controller.close();
     },
     cancel,
   });
@@ -115,11 +156,7 @@ function releaseStream(exchange: Exchange, messages: Messages, record: RecordOut
   });
 }
 
-const refusal = (exchange: Exchange): Uint8Array =>
-  encodeSse(failed(failure("executed_unrecorded"), exchange.request.id).body);
-
-/** An empty message stands for "still here". */
-const toEvent = (message: string): Uint8Array => (message === "" ? encodeSseComment() : encodeSse(message));
+const refusal = (exchange: Exchange): string => failed(failure("executed_unrecorded"), exchange.request.id).body;
 
 async function nextMessage(exchange: Exchange, messages: Messages): Promise<IteratorResult<string, Ending>> {
   try {

@@ -6,15 +6,16 @@ export type Reply =
   | {
       readonly kind: "answer";
       readonly status: number;
-      /** One JSON-RPC response. */
-      readonly body: string;
+      /** One JSON-RPC response; undefined where the HTTP status is the whole answer. */
+      readonly body: string | undefined;
+      readonly headers?: Readonly<Record<string, string>>;
       readonly outcome: Outcome;
       /** For requests that went to several upstreams: what each did. */
       readonly upstreams?: Readonly<Record<string, string>>;
     }
   | {
       readonly kind: "stream";
-      /** Notifications in order, and "" for "still here". */
+      /** Notifications and requests in order, and "" for "still here". */
       readonly messages: AsyncGenerator<string, Ending, void>;
     };
 
@@ -22,15 +23,30 @@ export type Reply =
 export interface Ending {
   readonly outcome: Outcome;
   /** The JSON-RPC response, where there is one. */
-  readonly body?: string;
+  readonly body?: string | undefined;
+  /** Methods that the client was asked meanwhile. */
+  readonly asked?: readonly string[];
 }
 
-export function failed(failure: Failure, id: string | number): Extract<Reply, { kind: "answer" }> {
-  const error = toRpcError(failure, id);
+export type Answer = Extract<Reply, { kind: "answer" }>;
+export type Messages = Extract<Reply, { kind: "stream" }>["messages"];
+
+export function failed(failure: Failure, id: string | number): Answer & { readonly body: string } {
   return {
     kind: "answer",
     status: rpcStatus(failure),
-    body: JSON.stringify(error),
+    body: JSON.stringify(toRpcError(failure, id)),
+    outcome: outcomeOf(failure),
+  };
+}
+
+/** For requests that are no JSON-RPC: the error names none. */
+export function refusedWithoutId(failure: Failure): Answer {
+  return {
+    kind: "answer",
+    status: rpcStatus(failure),
+    body: JSON.stringify(toRpcError(failure)),
+    ...(failure.headers === undefined ? {} : { headers: failure.headers }),
     outcome: outcomeOf(failure),
   };
 }

@@ -6,8 +6,9 @@ import { err, ok, type Json, type JsonObject, type Result } from "../ports.ts";
 import { missingCapabilities, isObject } from "../protocol/index.ts";
 import type { Exchange, Relay } from "./exchange.ts";
 import { sealRequestState, sealTask } from "./handles.ts";
-import { keepListable } from "./lists.ts";
+import { keepListable } from "./catalog/index.ts";
 import { prefixResult } from "./rewrite.ts";
+import { toClientTasks } from "./tasks.ts";
 
 export interface Finished {
   readonly result: JsonObject;
@@ -25,6 +26,7 @@ export async function finishResult(
   request: Relay,
   result: JsonObject,
 ): Promise<Result<Finished, Failure>> {
+  if (exchange.request.era === "legacy") return finishLegacy(exchange, request, result);
   // Absent means complete; null is no type.
   const type = result["resultType"] === undefined ? "complete" : result["resultType"];
   switch (type) {
@@ -38,6 +40,24 @@ export async function finishResult(
       // An unknown type is invalid, and a client could not tell it from a result either.
       return invalid("result_type");
   }
+}
+
+/** In the 2025 revisions there is one type of result; a task is one of its members. */
+async function finishLegacy(
+  exchange: Exchange,
+  request: Relay,
+  result: JsonObject,
+): Promise<Result<Finished, Failure>> {
+  const { methodName } = exchange.request;
+  const { server } = request.permitted;
+  const isTask = methodName.startsWith("tasks/") && methodName !== "tasks/result";
+  const changes = [
+    request.aggregate && prefixResult(result, server.slug),
+    keepListable(methodName, result),
+    await toClientTasks(exchange, server.id, result, isTask),
+  ];
+  const status = isObject(result["task"]) ? "task" : result["isError"] === true ? "tool_error" : "ok";
+  return ok({ result, changed: changes.some(Boolean), outcome: { status } });
 }
 
 function finishComplete(exchange: Exchange, request: Relay, result: JsonObject): Result<Finished, Failure> {

@@ -4,7 +4,7 @@
  */
 import { isObject } from "../protocol/index.ts";
 import type { Json, JsonObject } from "../ports.ts";
-import { prefixUri } from "./names.ts";
+import { prefixUri } from "./catalog/index.ts";
 
 function prefixMember(holder: Json | undefined, member: string, slug: string): boolean {
   if (!isObject(holder) || typeof holder[member] !== "string") return false;
@@ -31,6 +31,22 @@ export function prefixTool(tool: JsonObject, slug: string): boolean {
   if (!isObject(meta)) return false;
   const changes = [prefixMember(meta["ui"], "resourceUri", slug), prefixMember(meta, "ui/resourceUri", slug)];
   return changes.some(Boolean);
+}
+
+/**
+ * The messages of `sampling/createMessage`: what a tool gave may be among them.
+ * @see MCP 2025-11-25 sampling, "Tool Result Content"
+ */
+export function prefixSampling(params: JsonObject, slug: string): boolean {
+  const blocks = (content: Json | undefined): Json[] => (Array.isArray(content) ? content : [content ?? null]);
+  const prefixed = (block: Json): boolean =>
+    isObject(block) && block["type"] === "tool_result"
+      ? each(block["content"], (inner) => prefixBlock(inner, slug))
+      : prefixBlock(block, slug);
+  return each(
+    params["messages"],
+    (message) => isObject(message) && blocks(message["content"]).map(prefixed).some(Boolean),
+  );
 }
 
 /** The result of `tools/call`, `prompts/get` or `resources/read`. */

@@ -1,13 +1,18 @@
 /**
- * Which of the two eras a message belongs to. The body decides; a malformed claim to the modern era gets the modern era's
- * errors, since falling back would let an attacker choose the weaker checks.
+ * Which of the two eras a request belongs to. The body decides; a malformed claim to the modern era gets the modern era's
+ * errors, since falling back would let an attacker choose the weaker checks. A session id says nothing: the modern era
+ * ignores it.
  */
+import type { Era } from "./client-request.ts";
 import { isObject, member } from "./json.ts";
 import type { RpcMessage } from "./message.ts";
+import type { Posted } from "./posted.ts";
 
 export const MODERN_VERSION = "2026-07-28";
-/** Newest first. */
+/** What is spoken to upstream servers. Newest first. */
 export const LEGACY_VERSIONS: readonly string[] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+/** What clients may speak: those with the streamable HTTP transport. Newest first. */
+export const LEGACY_CLIENT_VERSIONS: readonly string[] = ["2025-11-25", "2025-06-18", "2025-03-26"];
 
 /**
  * Reserved keys of `_meta`.
@@ -26,15 +31,35 @@ export const META = {
 export const TASKS_EXTENSION = "io.modelcontextprotocol/tasks";
 
 const claimKeys = [META.protocolVersion, META.clientInfo, META.clientCapabilities];
-const legacyVersions: ReadonlySet<string> = new Set(LEGACY_VERSIONS);
+const knownLegacy: ReadonlySet<string> = new Set(LEGACY_VERSIONS);
 
 /**
+ * Batches and answers are legacy, unless a message of the batch, or the header, claims otherwise.
  * @see MCP 2026-07-28 versioning, "Backward Compatibility with Initialization-Based Versions"
  */
-export function classifyEra(message: RpcMessage, headers: Headers): "modern" | "legacy" {
-  const meta = message.params === undefined ? undefined : member(message.params, "_meta");
-  if (isObject(meta) && claimKeys.some((key) => Object.hasOwn(meta, key))) return "modern";
-  if (message.method === "initialize") return "legacy";
+export function classifyPosted(posted: Posted, headers: Headers): Era {
+  switch (posted.kind) {
+    case "message":
+      if (claimsModern(posted.message)) return "modern";
+      return posted.message.method === "initialize" ? "legacy" : classifyBodiless(headers);
+    case "response":
+      return classifyBodiless(headers);
+    case "batch": {
+      const claims = posted.items.some(
+        (item) => item.ok && item.value.kind === "message" && claimsModern(item.value.message),
+      );
+      return claims ? "modern" : classifyBodiless(headers);
+    }
+  }
+}
+
+/** For GET and DELETE, which the modern era has not. */
+export function classifyBodiless(headers: Headers): Era {
   const version = headers.get("mcp-protocol-version");
-  return version === null || legacyVersions.has(version) ? "legacy" : "modern";
+  return version === null || knownLegacy.has(version) ? "legacy" : "modern";
+}
+
+function claimsModern({ params }: RpcMessage): boolean {
+  const meta = params === undefined ? undefined : member(params, "_meta");
+  return isObject(meta) && claimKeys.some((key) => Object.hasOwn(meta, key));
 }

@@ -19,3 +19,9 @@ export function isObject(value: unknown): value is JsonObject {
 export function member(object: JsonObject, name: string): Json | undefined {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
+
+/** The same, where it is an object. */
+export function objectMember(object: JsonObject, name: string): JsonObject | undefined {
+  const value = member(object, name);
+  return isObject(value) ? value : undefined;
+}

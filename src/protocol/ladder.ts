@@ -5,30 +5,15 @@
 import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { err, ok, type JsonObject, type Result } from "../ports.ts";
+import { isClientInfo, readClientInfo } from "./client-info.ts";
+import type { ClientRequest, RequestMeta } from "./client-request.ts";
 import { META, MODERN_VERSION, TASKS_EXTENSION } from "./era.ts";
 import { decodeHeaderValue } from "./header-value.ts";
-import { isObject, member } from "./json.ts";
+import { member, objectMember } from "./json.ts";
 import { isBoundedText, isId, type RpcRequest } from "./message.ts";
-import { methods, needsTasks, requiresTasks, type MethodEntry } from "./methods.ts";
-
-/** What the client says of itself and of this request. Informational, but for the capabilities. */
-export interface RequestMeta {
-  /** Not verified, never a base for decisions. */
-  readonly clientInfo?: { readonly name: string; readonly version?: string };
-  readonly clientCapabilities: JsonObject;
-  readonly logLevel?: string;
-  readonly progressToken?: string | number;
-}
-
-export interface ModernRequest {
-  readonly id: string | number;
-  readonly method: MethodEntry;
-  readonly methodName: string;
-  readonly params: JsonObject;
-  /** Tool, prompt, URI or task id, as in the body; undefined for methods without one. */
-  readonly name: string | undefined;
-  readonly meta: RequestMeta;
-}
+import { nameOf, type MethodEntry } from "./method-table.ts";
+import { methods, needsTasks, requiresTasks } from "./methods.ts";
+import { isLogLevel } from "./params.ts";
 
 /** A request with the parts that several checks look at; empty where they are missing. */
 interface Inspected {
@@ -57,23 +42,12 @@ const rungs: readonly (readonly [Rung, section: string])[] = [
   [mayUseTasks,           "tasks extension, Protocol Errors"],
 ];
 
-const logLevels: ReadonlySet<unknown> = new Set([
-  "debug",
-  "info",
-  "notice",
-  "warning",
-  "error",
-  "critical",
-  "alert",
-  "emergency",
-]);
-
 /**
  * @returns the request as the rest of the program sees it, or the failure of the first check that does not hold:
  *   `invalid_params`, `header_mismatch`, `unsupported_version`, `method_not_found` or `missing_capability`
  * @see MCP 2026-07-28 streamable HTTP, "Server Validation"
  */
-export function checkModern(request: RpcRequest, headers: Headers): Result<ModernRequest, Failure> {
+export function checkModern(request: RpcRequest, headers: Headers): Result<ClientRequest, Failure> {
   const params = request.params ?? {};
   const meta = objectMember(params, "_meta") ?? {};
   const entry = methods.get(request.method);
@@ -84,11 +58,13 @@ export function checkModern(request: RpcRequest, headers: Headers): Result<Moder
   }
   if (entry === undefined) throw new Error("a check is missing");
   return ok({
+    era: "modern",
+    version: MODERN_VERSION,
     id: request.id,
     method: entry,
     methodName: request.method,
     params,
-    name: mirroredName(entry, params),
+    name: nameOf(entry, params),
     meta: toRequestMeta(meta),
   });
 }
@@ -122,18 +98,13 @@ function declaresCapabilities({ meta }: Inspected): Failure | undefined {
 
 function hasValidClientInfo({ meta }: Inspected): Failure | undefined {
   if (!Object.hasOwn(meta, META.clientInfo)) return undefined;
-  const info = objectMember(meta, META.clientInfo);
-  const version = info === undefined ? undefined : member(info, "version");
-  const valid =
-    info !== undefined &&
-    typeof member(info, "name") === "string" &&
-    (version === undefined || typeof version === "string");
+  const valid = isClientInfo(member(meta, META.clientInfo) ?? null);
   return valid ? undefined : invalid(META.clientInfo, "meta_client_info");
 }
 
 function hasValidLogLevel({ meta }: Inspected): Failure | undefined {
   const level = member(meta, META.logLevel);
-  return level === undefined || logLevels.has(level) ? undefined : invalid(META.logLevel, "meta_log_level");
+  return level === undefined || isLogLevel(level) ? undefined : invalid(META.logLevel, "meta_log_level");
 }
 
 function namesKnownMethod({ entry }: Inspected): Failure | undefined {
@@ -153,7 +124,7 @@ function agreesOnName({ entry, params, headers }: Inspected): Failure | undefine
   const header = headers.get("mcp-name");
   if (header === null) return mismatch("Mcp-Name", "name_header");
   const decoded = decodeHeaderValue(header);
-  return decoded.ok && decoded.value === mirroredName(entry, params) ? undefined : mismatch("Mcp-Name", "name_header");
+  return decoded.ok && decoded.value === nameOf(entry, params) ? undefined : mismatch("Mcp-Name", "name_header");
 }
 
 function mayUseTasks({ entry, params, meta }: Inspected): Failure | undefined {
@@ -174,25 +145,13 @@ function mismatch(header: string, reason: string): Failure {
   return failure("header_mismatch", `The ${header} header is missing or does not match the body`, { reason });
 }
 
-function objectMember(object: JsonObject, name: string): JsonObject | undefined {
-  const value = member(object, name);
-  return isObject(value) ? value : undefined;
-}
-
-function mirroredName(entry: MethodEntry, params: JsonObject): string | undefined {
-  const name = entry.nameParam === undefined ? undefined : member(params, entry.nameParam);
-  return typeof name === "string" ? name : undefined;
-}
-
 function toRequestMeta(meta: JsonObject): RequestMeta {
-  const info = objectMember(meta, META.clientInfo) ?? {};
-  const name = member(info, "name");
-  const version = member(info, "version");
+  const clientInfo = readClientInfo(member(meta, META.clientInfo));
   const level = member(meta, META.logLevel);
   const token = member(meta, META.progressToken);
   return {
     clientCapabilities: objectMember(meta, META.clientCapabilities) ?? {},
-    ...(typeof name === "string" && { clientInfo: { name, ...(typeof version === "string" && { version }) } }),
+    ...(clientInfo !== undefined && { clientInfo }),
     ...(typeof level === "string" && { logLevel: level }),
     ...(isId(token) && { progressToken: token }),
   };

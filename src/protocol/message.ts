@@ -1,12 +1,8 @@
-/**
- * What a client may post: one JSON-RPC request or one notification. What goes on is written anew from what was read, never
- * the client's bytes.
- */
+/** JSON-RPC requests and notifications. What goes on is written anew from what was read, never the client's bytes. */
 import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { err, ok, type Json, type JsonObject, type Result } from "../ports.ts";
 import { isObject, member } from "./json.ts";
-import { readStrictJson } from "./strict-json.ts";
 
 export interface RpcRequest {
   readonly kind: "request";
@@ -30,14 +26,11 @@ export interface RpcFailure {
 }
 
 /**
- * @returns the message without unknown envelope members; or `parse_error`, `invalid_request`, or `invalid_params` for
- *   `params` that are not an object
- * @see JSON-RPC 2.0 section 4; MCP 2026-07-28 basic, "Messages", and streamable HTTP, "Sending Messages"
+ * @returns the message without unknown envelope members; or `invalid_request`, or `invalid_params` for `params` that are not
+ *   an object
+ * @see JSON-RPC 2.0 section 4; MCP 2026-07-28 basic, "Messages"
  */
-export function parseMessage(bytes: Uint8Array): Result<RpcMessage, RpcFailure> {
-  const read = readStrictJson(bytes);
-  if (!read.ok) return err(withId(read.error.failure, read.error.parsed));
-  const message = read.value;
+export function readMessage(message: JsonObject): Result<RpcMessage, RpcFailure> {
   const failed = checks.find(([holds]) => !holds(message));
   if (failed !== undefined) {
     const [, code, reason] = failed;
@@ -58,7 +51,7 @@ const checks: readonly (readonly [(message: JsonObject) => boolean, "invalid_req
   [hasObjectParams, "invalid_params", "params"],
 ];
 
-function hasVersion(message: JsonObject): boolean {
+export function hasVersion(message: JsonObject): boolean {
   return member(message, "jsonrpc") === "2.0";
 }
 
@@ -95,7 +88,8 @@ export function isBoundedText(value: unknown, chars_max: number): value is strin
   return typeof value === "string" && value !== "" && value.length <= chars_max && value.isWellFormed();
 }
 
-function withId(failed: Failure, message: Json | undefined): RpcFailure {
+/** The failure with the id of the message, where it has a valid one. */
+export function withId(failed: Failure, message: Json | undefined): RpcFailure {
   const id = isObject(message) ? member(message, "id") : undefined;
   return isId(id) ? { failure: failed, id } : { failure: failed };
 }

@@ -109,8 +109,11 @@ function readAnswer(message: JsonObject): ServerMessage | undefined {
     : { kind: "response", id: id ?? undefined, response: { kind: "error", error: read } };
 }
 
-/** @see JSON-RPC 2.0 section 5.1 */
-function readError(error: Json | undefined): RpcError | undefined {
+/**
+ * @returns undefined for what is not an error object
+ * @see JSON-RPC 2.0 section 5.1
+ */
+export function readError(error: Json | undefined): RpcError | undefined {
   if (!isObject(error)) return undefined;
   const code = member(error, "code");
   const message = member(error, "message");

@@ -22,7 +22,11 @@ const paramsNames = foldedNames(
   ...["_meta", "name", "uri", "taskId", "arguments", "cursor", "inputResponses", "requestState"],
   ...["ref", "argument", "context", "type", "value", "notifications", "toolsListChanged", "promptsListChanged"],
   ...["resourcesListChanged", "resourceSubscriptions", "taskIds", "requestId", "reason", "progressToken", "level"],
-  ...["protocolVersion", "capabilities", "clientInfo", "task"],
+  ...["protocolVersion", "capabilities", "clientInfo", "sampling", "elicitation", "roots", "task", "ttl", "progress"],
+);
+/** Names by which a server reads the answer of a client, in `result` or in `error`. */
+const answerNames = foldedNames(
+  ...["_meta", "action", "content", "role", "model", "stopReason", "roots", "code", "message", "data"],
 );
 /** Members of `params` whose keys belong to the tool or to vendors: case is theirs to use. */
 const freeKeys = new Set(["arguments", "_meta", "inputResponses"]);
@@ -37,10 +41,12 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  */
 export function parseStrictJson(bytes: Uint8Array): Result<Json, Failure> {
   const read = readStrictJson(bytes);
-  return read.ok ? read : err(read.error.failure);
+  if (!read.ok) return err(read.error.failure);
+  return isObject(read.value) ? ok(read.value) : err(failure("invalid_request", undefined, { reason: "batch" }));
 }
 
-export function readStrictJson(bytes: Uint8Array): Result<JsonObject, Refusal> {
+/** The same, where a batch of objects is allowed. What stands in an array has to pass as a message of its own. */
+export function readStrictJson(bytes: Uint8Array): Result<JsonObject | readonly Json[], Refusal> {
   const text = decode(bytes);
   if (text === undefined) return refuse("parse_error", "not_utf8");
   const scanned = scanJson(text);
@@ -50,18 +56,17 @@ export function readStrictJson(bytes: Uint8Array): Result<JsonObject, Refusal> {
   }
   const parsed = parse(text);
   if (!parsed.ok) return refuse("parse_error", "not_json");
-  if (Array.isArray(parsed.value)) return refuse("invalid_request", "batch");
-  if (!isObject(parsed.value)) return refuse("invalid_request", "not_an_object");
-  const message = parsed.value;
+  const body = parsed.value;
+  if (!isObject(body) && !Array.isArray(body)) return refuse("invalid_request", "not_an_object");
 
-  const counted = countMembers(message);
+  const counted = countMembers(body);
   if (counted.members_count !== scanned.members_count) return refuse("invalid_request", "duplicate_key");
   // Other readers replace a lone surrogate, which can make two keys equal.
   if (counted.illFormedKey) return refuse("invalid_request", "ill_formed_key");
-  if (hasShadowedKey(message)) return refuse("invalid_request", "shadowed_key");
-  if (scanned.unsafeNumber) return refuse("invalid_request", "unsafe_number", message);
-  if (counted.prototypeKey) return refuse(prototypeCode(message), "prototype_key", message);
-  return ok(message);
+  if (isObject(body) ? hasShadowedKey(body) : body.some(isShadowed)) return refuse("invalid_request", "shadowed_key");
+  if (scanned.unsafeNumber) return refuse("invalid_request", "unsafe_number", body);
+  if (counted.prototypeKey) return refuse(prototypeCode(body), "prototype_key", body);
+  return ok(body);
 }
 
 function refuse(code: "parse_error" | "invalid_request" | "invalid_params", reason: string, parsed?: Json) {
@@ -115,13 +120,18 @@ function countMembers(root: Json): Counted {
 const hasPrototype = (value: Json | undefined): boolean => isObject(value) && Object.hasOwn(value, "prototype");
 
 /** The envelope's own members that are not `params` hold no objects that we keep. */
-function prototypeCode(message: JsonObject): "invalid_params" | "invalid_request" {
-  const params = message["params"];
+function prototypeCode(body: JsonObject | readonly Json[]): "invalid_params" | "invalid_request" {
+  const params = isObject(body) ? body["params"] : undefined;
   return params !== undefined && countMembers(params).prototypeKey ? "invalid_params" : "invalid_request";
 }
 
+const isShadowed = (item: Json): boolean => isObject(item) && hasShadowedKey(item);
+
 function hasShadowedKey(message: JsonObject): boolean {
   if (shadows(message, envelopeNames)) return true;
+  for (const answer of [message["result"], message["error"]]) {
+    if (isObject(answer) && shadows(answer, answerNames)) return true;
+  }
   const params = message["params"];
   if (!isObject(params)) return false;
   if (shadows(params, paramsNames)) return true;

@@ -1,4 +1,12 @@
 export {
+  catalogsStore,
+  serverStatusSchema,
+  type CatalogName,
+  type CatalogsStore,
+  type ServerStatus,
+  type StoredCatalog,
+} from "./catalogs.ts";
+export {
   authenticationSchema,
   credentialSchema,
   serverFromRow,

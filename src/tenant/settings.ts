@@ -15,6 +15,8 @@ export const settingsSchema = z.strictObject({
   audit_strict: z.boolean().default(false),
   /** Web origins besides the tenant's own whose pages may call the MCP endpoints. */
   allowed_origins: z.array(originSchema).max(20).default([]),
+  /** Whether `/mcp` gives clients the instructions of its servers, under their names. They are text of strangers for a model. */
+  instructions: z.enum(["merge", "omit"]).default("merge"),
 });
 
 export type TenantSettings = z.infer<typeof settingsSchema>;

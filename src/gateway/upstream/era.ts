@@ -1,39 +1,43 @@
 /**
- * Which era a server speaks, asked once for each server and credential. Only evidence is kept: what is inconclusive (401,
- * 403, 5xx, silence) is asked again at the next call. Verdicts live in memory and, for isolates that start cold, in KV.
+ * Which era a server is spoken to in, asked once for each server, credential and era of the client: a server that speaks both
+ * is spoken to in the client's, so that what it asks can reach the client. Only evidence is kept: what is inconclusive is
+ * asked again at the next call. Verdicts live in memory and, for isolates that start cold, in KV.
  */
 import * as z from "zod";
 import { BoundedMap } from "../../bounded-map.ts";
 import { failure, type Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { err, ok, type Result } from "../../ports.ts";
-import { encodeRequest, isObject, MODERN_VERSION, type RpcError } from "../../protocol/index.ts";
+import { encodeRequest, MODERN_VERSION } from "../../protocol/index.ts";
 import type { Target, UpstreamContext } from "./call.ts";
 import { readDeclaration, type Declaration } from "./declaration.ts";
-import { post } from "./http.ts";
-import { legacySession } from "./legacy-session.ts";
+import { isEvidence, isModernError, isOutage } from "./era-evidence.ts";
+import { post, refusedStatus } from "./http.ts";
+import { closeUpstreamSession, legacySession } from "./legacy-session.ts";
+import { probeSse } from "./legacy-sse.ts";
 import { readAnswer } from "./messages.ts";
 import { ownMeta } from "./modern.ts";
 
-const verdictSchema = z.object({
-  era: z.enum(["modern", "legacy"]),
-  /** What the server declares. For modern servers the whole result of `server/discover`. */
+const found = {
+  /** What the server declares, cut to what is used. */
   capabilities: z.record(z.string(), z.json()),
   instructions: z.string().optional(),
   /** Milliseconds since the Unix epoch. */
   found_at: z.number(),
-});
+};
+
+const verdictSchema = z.discriminatedUnion("era", [
+  z.object({ era: z.literal("modern"), ...found }),
+  z.object({ era: z.literal("legacy"), transport: z.enum(["streamable", "sse"]), ...found }),
+]);
 
 export type Verdict = z.infer<typeof verdictSchema>;
 
 const verdicts = new BoundedMap<Verdict>(limits.eras_count);
 
-/** Modern protocol errors: a server that answers with one of them speaks 2026-07-28, whatever the status. */
-const modernErrors = new Set([-32020, -32021, -32022]);
-
-/** The revision counts with every change of URL or credential, so the key holds both. */
+/** The revision counts with every change of URL or credential, so the key holds both. `2` is the shape of the verdict. */
 const keyOf = (context: UpstreamContext, server: Target): string =>
-  `era:${JSON.stringify([context.tenant.id, server.id, server.revision])}`;
+  `era:2:${JSON.stringify([context.tenant.id, server.id, server.revision, context.era])}`;
 
 /** @returns the verdict, or the failure that made the probe inconclusive */
 export async function eraOf(context: UpstreamContext, server: Target): Promise<Result<Verdict, Failure>> {
@@ -61,27 +65,38 @@ export function forgetEra(context: UpstreamContext, server: Target): void {
   context.platform.waitUntil(forgetStored(context, keyOf(context, server)));
 }
 
+/** @returns `isEvidence` failures where the server clearly does not speak the era that it was asked for */
+type Probe = (context: UpstreamContext, server: Target, found_at: number) => Promise<Result<Verdict, Failure>>;
+
+/**
+ * In the client's era first, and last over the transport of 2024-11-05.
+ * @see MCP 2026-07-28 versioning, and 2025-11-25 transports, "Backwards Compatibility"
+ */
 async function probe(context: UpstreamContext, server: Target, found_at: number): Promise<Result<Verdict, Failure>> {
-  const modern = await probeModern(context, server, found_at);
-  if (!modern.ok || modern.value !== undefined) return modern as Result<Verdict, Failure>;
-  // The handshake is the question; the session that it opens is the one that this principal's calls use.
+  const [first, second]: [Probe, Probe] =
+    context.era === "modern" ? [probeModern, probeLegacy] : [probeLegacy, probeModern];
+  const preferred = await first(context, server, found_at);
+  if (preferred.ok || !isEvidence(preferred.error)) return preferred;
+  const other = await second(context, server, found_at);
+  if (other.ok || !isEvidence(other.error)) return other;
+  const oldest = await probeSse(context, server);
+  if (oldest.ok) return ok({ era: "legacy", transport: "sse", ...withInstructions(oldest.value), found_at });
+  if (oldest.error.reason !== "no_endpoint") return oldest;
+  // What the handshake failed of says most about a server that speaks none of the three.
+  return context.era === "modern" ? other : preferred;
+}
+
+/** The handshake is the question; the session that it opens is the one that this owner's calls use. */
+const probeLegacy: Probe = async (context, server, found_at) => {
   const session = await legacySession(context, server, limits.eraProbe_ms);
   if (!session.ok) return session;
-  return ok({ era: "legacy", ...withInstructions(session.value), found_at });
-}
+  if (context.owner === undefined) context.platform.waitUntil(closeUpstreamSession(context, server, session.value));
+  return ok({ era: "legacy", transport: "streamable", ...withInstructions(session.value), found_at });
+};
 
-/** A server that supports other revisions only says so with a modern error, and is not modern to us. */
-function isModernError({ code, data }: RpcError): boolean {
-  const supported = isObject(data) ? data["supported"] : undefined;
-  return modernErrors.has(code) && (!Array.isArray(supported) || supported.includes(MODERN_VERSION));
-}
+const notModern: Failure = failure("upstream_invalid", undefined, { reason: "discover_refused" });
 
-/** @returns a modern verdict; undefined on evidence against it; a failure when nothing can be said */
-async function probeModern(
-  context: UpstreamContext,
-  server: Target,
-  found_at: number,
-): Promise<Result<Verdict | undefined, Failure>> {
+const probeModern: Probe = async (context, server, found_at) => {
   const id = context.platform.ports.random.uuid();
   const response = await post(context, server, {
     headers: [
@@ -93,22 +108,19 @@ async function probeModern(
   });
   if (!response.ok) return response;
   const { status } = response.value;
-  if (status >= 500 || status === 429 || status === 408) {
-    await response.value.discard();
-    return err(failure("upstream_refused", undefined, { reason: `upstream_http_${status}` }));
-  }
+  if (isOutage(status)) return err(await refusedStatus(response.value));
   const answered = await readAnswer(response.value, id);
   // No readable answer to our id on a 2xx or 4xx: an earlier revision, or no MCP server; `initialize` will tell.
-  if (!answered.ok) return answered.error.code === "upstream_invalid" ? ok(undefined) : answered;
+  if (!answered.ok) return answered.error.code === "upstream_invalid" ? err(notModern) : answered;
   const { response: answer } = answered.value;
   if (answer.kind === "error") {
-    return ok(isModernError(answer.error) ? { era: "modern", capabilities: {}, found_at } : undefined);
+    return isModernError(answer.error) ? ok({ era: "modern", capabilities: {}, found_at }) : err(notModern);
   }
   const { supportedVersions, capabilities, instructions } = answer.result;
-  if (!Array.isArray(supportedVersions) || !supportedVersions.includes(MODERN_VERSION)) return ok(undefined);
+  if (!Array.isArray(supportedVersions) || !supportedVersions.includes(MODERN_VERSION)) return err(notModern);
   const declared = readDeclaration(capabilities, instructions);
   return ok({ era: "modern", ...withInstructions(declared), found_at });
-}
+};
 
 const withInstructions = ({
   capabilities,

@@ -1,4 +1,14 @@
-export type { UpstreamAnswer, UpstreamCall, UpstreamContext, UpstreamNotification, UpstreamReply } from "./call.ts";
+export type {
+  UpstreamAnswer,
+  UpstreamAsk,
+  UpstreamCall,
+  UpstreamContext,
+  UpstreamMessage,
+  UpstreamNotification,
+  UpstreamReply,
+} from "./call.ts";
 export { eraOf, type Verdict } from "./era.ts";
-export { askAllPages, requestUpstream } from "./request.ts";
-export { forgetToolIndex, mirroredParameters, toolIndex } from "./tool-index.ts";
+export { closeUpstreamSession, tell } from "./legacy-session.ts";
+export { mirroredParameters } from "./param-annotations.ts";
+export { askAllPages, askUpstream, requestUpstream } from "./request.ts";
+export { watchUpstream, type Watch, type WatchFilter } from "./watch.ts";

@@ -1,39 +1,37 @@
 /** A request to an upstream server in the era that it speaks. */
-import { isObject } from "../../protocol/index.ts";
 import type { Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { err, ok, type JsonObject, type Result } from "../../ports.ts";
+import { isObject } from "../../protocol/index.ts";
 import type { Target, UpstreamAnswer, UpstreamCall, UpstreamContext, UpstreamReply } from "./call.ts";
-import { eraOf, forgetEra } from "./era.ts";
+import { mayBeAnotherEra } from "./era-evidence.ts";
+import { eraOf, forgetEra, type Verdict } from "./era.ts";
+import { legacySseRequest } from "./legacy-sse.ts";
 import { legacyRequest } from "./legacy.ts";
 import { modernRequest } from "./modern.ts";
 
-/** Refusals, before anything ran, of a server that is not of the era that we took it for. */
-const refusalsOfAnotherEra: ReadonlySet<string | undefined> = new Set([
-  "upstream_http_404",
-  "upstream_http_405",
-  // A legacy verdict, and a server that speaks 2026-07-28 only by now.
-  "upstream_error_-32020",
-  "upstream_error_-32022",
-  "initialize_refused",
-]);
+type Request = (context: UpstreamContext, server: Target, call: UpstreamCall) => UpstreamReply;
 
 export async function* requestUpstream(context: UpstreamContext, server: Target, call: UpstreamCall): UpstreamReply {
   const verdict = await eraOf(context, server);
   if (!verdict.ok) return verdict;
-  const request = verdict.value.era === "modern" ? modernRequest : legacyRequest;
-  const answered = yield* request(context, server, call);
-  if (looksOfAnotherEra(answered)) forgetEra(context, server);
+  const answered = yield* requestFor(verdict.value)(context, server, call);
+  if (mayBeAnotherEra(answered)) forgetEra(context, server);
   return answered;
 }
 
-/** The same without interest in what comes before the answer: for lists, probes and catalogs. */
+function requestFor(verdict: Verdict): Request {
+  if (verdict.era === "modern") return modernRequest;
+  return verdict.transport === "sse" ? legacySseRequest : legacyRequest;
+}
+
+/** The same as a request of Gatehouse's own, without interest in what comes before the answer: for lists, probes and catalogs. */
 export async function askUpstream(
   context: UpstreamContext,
   server: Target,
   call: UpstreamCall,
 ): Promise<Result<UpstreamAnswer, Failure>> {
-  const reply = requestUpstream(context, server, call);
+  const reply = requestUpstream(context, server, { ...call, own: true });
   let next = await reply.next();
   while (next.done !== true) next = await reply.next();
   return next.value;
@@ -85,12 +83,3 @@ export async function askAllPages(
 
 const refused = (code: number): Failure => ({ code: "upstream_refused", reason: `upstream_error_${code}` });
 const noList: Failure = { code: "upstream_invalid", reason: "list_result" };
-
-function looksOfAnotherEra(answered: Result<UpstreamAnswer, Failure>): boolean {
-  if (!answered.ok) return refusalsOfAnotherEra.has(answered.error.reason);
-  const { response, status } = answered.value;
-  if (response.kind !== "error") return false;
-  const { code } = response.error;
-  // -32000 to -32019 belong to implementations of 2025: "not initialized", most often.
-  return code === -32022 || (status === 400 && code <= -32000 && code > -32020);
-}

@@ -6,6 +6,7 @@ import type { AdminEvent, AuditEvent } from "../../../src/audit/index.ts";
 import { checkUrl } from "../../../src/egress/index.ts";
 import { failure, type Failure } from "../../../src/errors.ts";
 import { err, ok, type Ports, type Result } from "../../../src/ports.ts";
+import type { ServerStatus } from "../../../src/registry/index.ts";
 import { createVault, type Vault } from "../../../src/vault/index.ts";
 
 export const setupSecret = "q7Zr1uVx9Kd3Wm5Tb8Ys2Hn6Jc4Lf0Pg";
@@ -76,6 +77,7 @@ export class Harness {
   recording: Result<void, Failure> = ok(undefined);
   announcing: Result<void, Failure> = ok(undefined);
   readonly filters: unknown[] = [];
+  readonly statuses = new Map<string, ServerStatus>();
 
   readonly app = new Hono<{ Variables: { admin: AdminDependencies } }>();
 
@@ -119,6 +121,7 @@ export class Harness {
         this.filters.push(filter);
         return ok({ events: [], next: undefined });
       },
+      readServerStatus: async (id) => this.statuses.get(id),
     };
   }
 

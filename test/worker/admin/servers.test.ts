@@ -116,6 +116,30 @@ describe("R4 servers", () => {
   });
 });
 
+describe("the status of a server", () => {
+  it("R4: is what became of the last question to it", async () => {
+    const admin = await harness();
+    const { id } = await admin.server();
+    const status = { outcome: "upstream_http_503", at: 2, ok_at: 1, counts: { tools: 3 }, dropped: { tools: 1 } };
+    admin.statuses.set(id, status);
+    expect(await admin.get(`/servers/${id}/status`)).toMatchObject({ status: 200, body: status });
+  });
+
+  it("R4: is unknown where nothing was asked", async () => {
+    const admin = await harness();
+    const { id } = await admin.server();
+    expect((await admin.get(`/servers/${id}/status`)).body).toEqual({ outcome: "unknown" });
+  });
+
+  it("R4: of a server of another tenant does not exist", async () => {
+    const admin = await harness();
+    const { id } = await admin.server();
+    const other = await harness();
+    other.statuses.set(id, { outcome: "ok", at: 1, counts: {}, dropped: {} });
+    expect((await other.get(`/servers/${id}/status`)).status).toBe(404);
+  });
+});
+
 describe("credentials", () => {
   it.each(kinds)(
     "%s: a credential is stored sealed and opens for its row (%o)",

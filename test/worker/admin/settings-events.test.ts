@@ -5,7 +5,11 @@ import { harness, unavailable } from "./harness.ts";
 describe("R4 settings", () => {
   it("R4: an untouched tenant has the defaults", async () => {
     const admin = await harness();
-    expect((await admin.get("/settings")).body).toEqual({ audit_strict: false, allowed_origins: [] });
+    expect((await admin.get("/settings")).body).toEqual({
+      audit_strict: false,
+      allowed_origins: [],
+      instructions: "merge",
+    });
   });
 
   it("R4: a change leaves what it does not name", async () => {
@@ -15,6 +19,7 @@ describe("R4 settings", () => {
     expect((await admin.get("/settings")).body).toEqual({
       audit_strict: true,
       allowed_origins: ["https://app.example.com"],
+      instructions: "merge",
     });
   });
 
@@ -28,6 +33,7 @@ describe("R4 settings", () => {
   it.each([
     ["an unknown member", { audit: true }, "audit"],
     ["another type", { audit_strict: "yes" }, "audit_strict"],
+    ["another choice", { instructions: "some" }, "instructions"],
     ["an origin with a path", { allowed_origins: ["https://app.example.com/x"] }, "allowed_origins.0"],
     ["any origin", { allowed_origins: ["*"] }, "allowed_origins.0"],
     ["null as origin", { allowed_origins: ["null"] }, "allowed_origins.0"],

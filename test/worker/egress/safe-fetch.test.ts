@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   arrivedThroughGatehouse,
   createConnectionBudget,
+  Excuse,
   createSafeFetch,
   type SafeRequest,
 } from "../../../src/egress/index.ts";
@@ -296,35 +297,45 @@ describe("FT-17: a network that fails", () => {
   });
 });
 
-describe("RX-01: a connection is held until its answer is done with", () => {
-  const held = async (
-    use: (answer: ReadableStream<Uint8Array>, discard: () => Promise<void>) => Promise<unknown>,
-  ): Promise<Wire> => {
-    const wire = new Wire(async () => new Response(upstream((pull) => (pull < 3 ? bytes(1) : "end")).stream));
+describe("RX-01: a connection is held until the response headers are there", () => {
+  it("RX-01: so that streams that stay open hold none", async () => {
+    const wire = new Wire(async () => new Response(upstream(() => "silence").stream));
     const safeFetch = createSafeFetch(wire.ports, policy, createConnectionBudget(1));
-    const first = await safeFetch(request());
-    const second = safeFetch(request());
+    for (let stream = 0; stream < 10; stream += 1) expect((await safeFetch(request())).ok).toBe(true);
+    expect(wire.requests).toHaveLength(10);
+  });
+
+  it("RX-01: and not given to another before", async () => {
+    const answers: (() => void)[] = [];
+    const wire = new Wire(
+      () => new Promise((resolve) => answers.push(() => resolve(new Response(upstream(() => "silence").stream)))),
+    );
+    const safeFetch = createSafeFetch(wire.ports, policy, createConnectionBudget(1));
+    const both = [safeFetch(request()), safeFetch(request())];
     await settle();
     expect(wire.requests).toHaveLength(1);
-    if (!first.ok || first.value.body === null) throw new Error("no answer");
-    await use(first.value.body, () => first.value.discard());
-    expect((await second).ok).toBe(true);
-    return wire;
-  };
-
-  it("RX-01: until the body is read", async () => {
-    const wire = await held((body) => new Response(body).text());
+    answers[0]?.();
+    await settle();
     expect(wire.requests).toHaveLength(2);
+    answers[1]?.();
+    expect((await Promise.all(both)).map(({ ok }) => ok)).toEqual([true, true]);
   });
 
-  it("RX-01: until the body is cancelled", async () => {
-    const wire = await held((body) => body.cancel());
-    expect(wire.requests).toHaveLength(2);
-  });
-
-  it("RX-01: until the answer is discarded", async () => {
-    const wire = await held((_body, discard) => discard());
-    expect(wire.requests).toHaveLength(2);
+  it("RX-01: over all hops of a redirect", async () => {
+    const answers: ((response: Response) => void)[] = [];
+    const wire = new Wire(() => new Promise((resolve) => answers.push(resolve)));
+    const safeFetch = createSafeFetch(wire.ports, policy, createConnectionBudget(1));
+    const first = safeFetch(request({ redirects: "same-origin" }));
+    void safeFetch(request({ url: "https://mcp.example.com/second" }));
+    await settle();
+    answers[0]?.(new Response(null, { status: 307, headers: { location: "/there" } }));
+    await settle();
+    expect(wire.requests.map(({ url }) => url)).toEqual([
+      "https://mcp.example.com/mcp",
+      "https://mcp.example.com/there",
+    ]);
+    answers[1]?.(new Response("{}"));
+    expect((await first).ok).toBe(true);
   });
 
   it("RX-01: until the network has failed", async () => {
@@ -335,28 +346,80 @@ describe("RX-01: a connection is held until its answer is done with", () => {
   });
 
   it("RX-01: until a caller that leaves at the moment of its grant has given it on", async () => {
-    const wire = new Wire(async () => new Response(upstream(() => "silence").stream));
+    const { promise: answer, resolve } = Promise.withResolvers<void>();
+    const wire = new Wire(async () => {
+      await answer;
+      return new Response(upstream(() => "silence").stream);
+    });
     const safeFetch = createSafeFetch(wire.ports, policy, createConnectionBudget(1));
-    const first = await safeFetch(request());
+    const first = safeFetch(request());
     const caller = new AbortController();
     const second = safeFetch(request({ signal: caller.signal }));
     const third = safeFetch(request());
     await settle();
-    const discarded = first.ok ? first.value.discard() : undefined;
+    resolve();
     caller.abort();
-    await discarded;
+    expect((await first).ok).toBe(true);
     expect(await second).toMatchObject({ error: { code: "cancelled" } });
     expect((await third).ok).toBe(true);
     expect(wire.requests).toHaveLength(2);
   });
 
   it("RX-01: a request that never gets a connection fails at its deadline and is not sent", async () => {
-    const wire = new Wire(async () => new Response(upstream(() => "silence").stream));
+    const wire = new Wire(() => new Promise(() => undefined));
     const safeFetch = createSafeFetch(wire.ports, policy, createConnectionBudget(1));
-    await safeFetch(request({ idle_ms: 60_000, total_ms: 60_000 }));
+    void safeFetch(request({ idle_ms: 60_000, total_ms: 60_000 }));
     const second = safeFetch(request({ idle_ms: 1_000, total_ms: 5_000 }));
     await wire.clock.advance(5_000);
     expect(await second).toMatchObject({ error: { code: "upstream_timeout", reason: "total_timeout" } });
     expect(wire.requests).toHaveLength(1);
+  });
+});
+
+describe("RX-08: silence of an upstream that waits for us", () => {
+  const silent = async (excuse: Excuse): Promise<{ wire: Wire; text: Promise<unknown> }> => {
+    const wire = new Wire(async () => new Response(upstream(() => "silence").stream));
+    const answer = await createSafeFetch(wire.ports, policy)(request({ idle_ms: 1_000, total_ms: 10_000, excuse }));
+    if (!answer.ok) throw new Error("no answer");
+    return { wire, text: answer.value.text() };
+  };
+
+  it("RX-08: does not count", async () => {
+    const excuse = new Excuse();
+    const { wire, text } = await silent(excuse);
+    excuse.begin(wire.clock);
+    await wire.clock.advance(9_999);
+    expect(await Promise.race([text, "still open"])).toBe("still open");
+  });
+
+  it("RX-08: counts from when we are done, in full", async () => {
+    const excuse = new Excuse();
+    const { wire, text } = await silent(excuse);
+    await wire.clock.advance(900);
+    const done = excuse.begin(wire.clock);
+    await wire.clock.advance(3_600);
+    done();
+    await wire.clock.advance(999);
+    expect(await Promise.race([text, "still open"])).toBe("still open");
+    await wire.clock.advance(1);
+    expect(await text).toMatchObject({ error: { reason: "idle_timeout" } });
+  });
+
+  it("RX-08: does not count while one of two waits goes on", async () => {
+    const excuse = new Excuse();
+    const { wire, text } = await silent(excuse);
+    const [first] = [excuse.begin(wire.clock), excuse.begin(wire.clock)];
+    first();
+    first();
+    await wire.clock.advance(5_000);
+    expect(await Promise.race([text, "still open"])).toBe("still open");
+  });
+
+  it("RX-08: never outlasts the total", async () => {
+    const excuse = new Excuse();
+    const { wire, text } = await silent(excuse);
+    excuse.begin(wire.clock);
+    await wire.clock.advance(10_000);
+    expect(await text).toMatchObject({ error: { reason: "total_timeout" } });
   });
 });

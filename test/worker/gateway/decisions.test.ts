@@ -29,7 +29,7 @@ beforeEach(async () => {
     harness.serve(
       `${slug}.upstream.test`,
       modernUpstream(({ message }) =>
-        message["method"] === "tools/list" ? { tools: [{ name: "run", inputSchema: {} }] } : { content: [] },
+        message["method"] === "tools/list" ? { tools: [{ name: "run", inputSchema: { type: "object" } }] } : { content: [] },
       ),
     );
   }

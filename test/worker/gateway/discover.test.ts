@@ -1,6 +1,10 @@
 /** What each endpoint says that it offers: no more than the gateway relays, and nothing of hidden servers. */
 import { beforeEach, describe, expect, it } from "vitest";
-import type { JsonObject } from "../../../src/ports.ts";
+import { honoured } from "../../../src/gateway/catalog/capabilities.ts";
+import { mergeInstructions } from "../../../src/gateway/catalog/instructions.ts";
+import type { Verdict } from "../../../src/gateway/upstream/index.ts";
+import { limits } from "../../../src/limits.ts";
+import type { Json, JsonObject } from "../../../src/ports.ts";
 import { legacyUpstream } from "./legacy-upstream.ts";
 import {
   ask,
@@ -15,6 +19,7 @@ import {
   type Tenant,
   type Upstream,
 } from "./support.ts";
+import { VirtualClock } from "./virtual-clock.ts";
 
 let harness: Harness;
 let tenant: Tenant;
@@ -73,17 +78,21 @@ describe("server/discover on the transparent endpoint", () => {
     });
   });
 
-  it("F4: promises no notifications for a legacy server", async () => {
+  it("F4: promises what a legacy server can be watched for, and no extension of the other era", async () => {
     const capabilities = {
-      tools: { listChanged: true },
+      tools: { listChanged: true, "x-y": 1 },
       resources: { subscribe: true },
-      extensions: { x: {} },
+      extensions: { x: {}, "io.modelcontextprotocol/tasks": {}, "io.modelcontextprotocol/ui": { a: 1 } },
       tasks: {},
     };
     await serve({ up: legacyUpstream({ capabilities, instructions: "Old." }, () => ({})) });
     const { message } = await discover("/mcp/up");
-    expect(message["result"]).toMatchObject({ capabilities: { tools: {}, resources: {} }, instructions: "Old." });
-    expect(objectAt(message, "result")["capabilities"]).toEqual({ tools: {}, resources: {} });
+    expect(message["result"]).toMatchObject({ instructions: "Old." });
+    expect(objectAt(message, "result")["capabilities"]).toEqual({
+      tools: { listChanged: true },
+      resources: { subscribe: true },
+      extensions: { "io.modelcontextprotocol/ui": { a: 1 } },
+    });
   });
 
   it("F6: an upstream that is down is an error of its own, not of ours", async () => {
@@ -104,15 +113,15 @@ describe("server/discover on the transparent endpoint", () => {
 describe("server/discover on the aggregate endpoint", () => {
   it("F1: has what any permitted server offers, and names what each did", async () => {
     await serve({
-      a: modern({ tools: { listChanged: true }, prompts: {} }, { instructions: "not shown" }),
+      a: modern({ tools: { listChanged: true }, prompts: {} }, { instructions: "Ask a." }),
       b: legacyUpstream({ capabilities: { tools: { listChanged: true }, completions: {} } }, () => ({})),
       dead: undefined,
-      hidden: modern({ resources: {}, logging: {} }),
+      hidden: modern({ resources: {}, logging: {} }, { instructions: "not shown" }),
     });
     const { message } = await discover("/mcp");
     const discovered = objectAt(message, "result");
     expect(discovered["capabilities"]).toEqual({ tools: { listChanged: true }, prompts: {}, completions: {} });
-    expect(discovered["instructions"]).toBeUndefined();
+    expect(discovered["instructions"]).toBe("# a (a__*)\n\nAsk a.");
     expect(discovered["_meta"]).toMatchObject({ "gatehouse/upstreams": { a: "ok", b: "ok", dead: "network_error" } });
     expect(JSON.stringify(message)).not.toContain("hidden");
     expect(harness.seen.map(({ url }) => new URL(url).hostname)).not.toContain("hidden.upstream.test");
@@ -124,4 +133,124 @@ describe("server/discover on the aggregate endpoint", () => {
     expect(status).toBe(200);
     expect(objectAt(message, "result")["capabilities"]).toEqual({});
   });
+
+  it("F6: waits for a slow server no longer than its deadline, however many questions that takes", async () => {
+    const clock = new VirtualClock(Date.now());
+    harness = createHarness({ ports: { clock } });
+    tenant = await setUp(harness);
+    const probed = Promise.withResolvers<void>();
+    const slow: Upstream = async ({ message }) => {
+      if (message["method"] === "server/discover") await probed.promise;
+      else await new Promise(() => undefined);
+      return new Response(null, { status: 404 });
+    };
+    await serve({ slow, good: modern({ tools: {} }) });
+    const sentTo = (method: string): boolean =>
+      harness.seen.some(({ url, message }) => url.includes("slow") && message["method"] === method);
+    const answer = discover("/mcp");
+    while (!sentTo("server/discover")) await scheduler.wait(0);
+    clock.advance(limits.listPerUpstream_ms - 1);
+    probed.resolve();
+    while (!sentTo("initialize")) await scheduler.wait(0);
+    clock.advance(1);
+    const discovered = objectAt((await answer).message, "result");
+    expect(discovered["capabilities"]).toEqual({ tools: {} });
+    expect(discovered["_meta"]).toMatchObject({ "gatehouse/upstreams": { good: "ok", slow: "deadline" } });
+  });
+});
+
+describe("instructions of the aggregate", () => {
+  const instructionsOf = async (): Promise<Json | undefined> =>
+    objectAt((await discover("/mcp")).message, "result")["instructions"];
+
+  it("F1: are those of each server under its name, in the order of slugs", async () => {
+    await serve({
+      b: modern({ tools: {} }, { instructions: "  Second.\n" }),
+      none: modern({ tools: {} }),
+      a: modern({ tools: {} }, { instructions: "First." }),
+    });
+    expect(await instructionsOf()).toBe("# a (a__*)\n\nFirst.\n\n# b (b__*)\n\nSecond.");
+  });
+
+  it("F1: are left out where the tenant says so, and stay on the transparent endpoint", async () => {
+    await serve({ a: modern({ tools: {} }, { instructions: "First." }) });
+    expect((await tenant.api("PATCH", "/settings", { instructions: "omit" })).status).toBe(200);
+    expect(await instructionsOf()).toBeUndefined();
+    expect((await discover("/mcp/a")).message["result"]).toMatchObject({ instructions: "First." });
+  });
+
+  it("TL-17: of one server are cut, with a mark, so that it does not crowd the others out", async () => {
+    await serve({
+      a: modern({ tools: {} }, { instructions: "x".repeat(10_000) }),
+      b: modern({ tools: {} }, { instructions: "Second." }),
+    });
+    const text = String(await instructionsOf());
+    expect(text.length).toBeLessThan(limits.instructionsPerServer_chars + 100);
+    expect(text).toMatch(/^# a \(a__\*\)\n\nx+\n\[cut\]\n\n# b \(b__\*\)\n\nSecond\.$/);
+  });
+
+  it("TL-17: have no control characters but line breaks and tabs", async () => {
+    await serve({ a: modern({ tools: {} }, { instructions: "a\u0000b\u001b[31mc\td\r\ne\u0085" }) });
+    expect(await instructionsOf()).toBe("# a (a__*)\n\nab[31mc\td\ne");
+  });
+
+  it("RX-14: of all servers together are cut, with a mark, and at no half of a character", () => {
+    const parts = Array.from({ length: 20 }, (_, at) => ({
+      server: { slug: `s${at}`, name: `s${at}` },
+      instructions: "𝒳".repeat(900),
+    }));
+    const text = mergeInstructions(parts) ?? "";
+    expect(text.length).toBeLessThanOrEqual(limits.instructions_chars);
+    expect(text.endsWith("\n[cut]")).toBe(true);
+    expect(text.isWellFormed()).toBe(true);
+  });
+});
+
+describe("capabilities for clients of the 2025 revisions", () => {
+  const found_at = 0;
+  const old: Verdict = {
+    era: "legacy",
+    transport: "streamable",
+    capabilities: {
+      tools: { listChanged: true, "x-y": 1 },
+      resources: { subscribe: true },
+      tasks: { list: {} },
+      extensions: { "io.modelcontextprotocol/ui": {}, "io.modelcontextprotocol/tasks": {}, x: {} },
+    },
+    found_at,
+  };
+
+  it("F4: of a server of their era are its own, tasks among them", () => {
+    expect(honoured(old, "legacy")).toEqual({
+      tools: { listChanged: true, "x-y": 1 },
+      resources: { subscribe: true },
+      tasks: { list: {} },
+      extensions: { "io.modelcontextprotocol/ui": {} },
+    });
+  });
+
+  it("F4: of a server of 2026-07-28 are what both eras know", () => {
+    const server: Verdict = {
+      era: "modern",
+      capabilities: {
+        tools: { listChanged: true, "x-y": 1 },
+        logging: {},
+        tasks: {},
+        extensions: { "io.modelcontextprotocol/tasks": {}, "io.modelcontextprotocol/ui": {} },
+      },
+      found_at,
+    };
+    expect(honoured(server, "legacy")).toEqual({ tools: { listChanged: true }, logging: {} });
+  });
+
+  it.each(["legacy", "modern"] as const)(
+    "F4: for a %s client a server of 2024-11-05 promises no notifications",
+    (era) => {
+      expect(honoured({ ...old, transport: "sse" }, era)).toMatchObject({
+        resources: {},
+        tools: expect.not.objectContaining({ listChanged: true }),
+      });
+      expect(honoured({ ...old, transport: "sse" }, era)["resources"]).toEqual({});
+    },
+  );
 });

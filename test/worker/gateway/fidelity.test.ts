@@ -239,7 +239,7 @@ describe("an answer on its way to the client", () => {
       const { message } = await ask(harness, tenant.origin + path, "tools/list", {}, { token });
       return objectAt((objectAt(message, "result")["tools"] as JsonObject[])[0], "_meta");
     };
-    const prefixed = "gatehouse://up/ui://app";
+    const prefixed = "ui://gatehouse/up/app";
     expect(await listed("/mcp/up")).toEqual(_meta);
     expect(await listed("/mcp")).toEqual({
       ui: { resourceUri: prefixed, x: 1 },

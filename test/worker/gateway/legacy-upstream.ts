@@ -11,6 +11,8 @@ export interface LegacyOptions {
   readonly instructions?: string;
   /** How it answers `server/discover`, which it does not know. */
   readonly probe?: (seen: Seen) => Response;
+  /** How it answers GET; without it, 405. */
+  readonly listen?: (seen: Seen) => Response | Promise<Response>;
 }
 
 /** What a server of 2025 does with a request that it cannot place: the answer of the official SDK. */
@@ -40,6 +42,8 @@ export function legacyUpstream(
   };
   return async (seen) => {
     const { id, method } = seen.message;
+    if (seen.method === "GET") return options.listen?.(seen) ?? new Response(null, { status: 405 });
+    if (seen.method === "DELETE") return new Response(null, { status: 200 });
     if (method === "server/discover") return (options.probe ?? notInitialized)(seen);
     if (method === "initialize") {
       const session = options.sessions?.[opened];
@@ -60,7 +64,8 @@ export function legacyUpstream(
       );
     }
     if (id === undefined || method === undefined) return new Response(null, { status: 202 });
-    if (method === "logging/setLevel") return send({ jsonrpc: "2.0", id, result: {} });
+    if (method === "logging/setLevel" || method === "resources/subscribe")
+      return send({ jsonrpc: "2.0", id, result: {} });
     const answered = await answer(seen);
     if (answered instanceof Response) return answered;
     if (Array.isArray(answered)) return sse(...(answered as Json[]));

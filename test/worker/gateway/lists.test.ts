@@ -180,9 +180,16 @@ describe("what a list may hold", () => {
   it("RX-14: no more items than the bound, and the cut is named", async () => {
     const many = Array.from({ length: limits.listItems_count + 10 }, (_, at) => tool(`t${at}`));
     await serve({ up: toolsOf(...many) });
-    const answered = await list();
-    expect(namesIn(answered)).toHaveLength(limits.listItems_count);
-    expect(outcomesIn(answered)).toEqual({ up: "truncated" });
+    const pages: Asked[] = [];
+    for (let cursor: Json | undefined; pages.length === 0 || cursor !== undefined;) {
+      const answered = await list("/mcp", cursor === undefined ? {} : { cursor });
+      pages.push(answered);
+      cursor = objectAt(answered.message, "result")["nextCursor"];
+    }
+    expect(pages.map((page) => namesIn(page).length)).toEqual([2_000, 2_000, 1_000]);
+    expect(pages.flatMap(namesIn)).toEqual(many.slice(0, limits.listItems_count).map(({ name }) => `up__${name}`));
+    expect(outcomesIn(pages[0] ?? (await list()))).toEqual({ up: "truncated" });
+    expect(sent(harness, "tools/list")).toHaveLength(1);
   });
 });
 

@@ -20,7 +20,10 @@ let harness: Harness;
 let tenant: Tenant;
 let token: string;
 
-const names = ["search", "Search", "b__c", "__proto__", "constructor", "../up", "a b", "sеarch", "x".repeat(200), "_"];
+const long = "x".repeat(200);
+/** The first 40 bits of SHA-256 over `["a","tool","xxx…"]`, by another implementation. */
+const hashes = { a: "2yzmbs3z", b: "rujyibp2" };
+const names = ["search", "Search", "b__c", "__proto__", "constructor", "../up", "a b", "sеarch", long, "_"];
 const listable = names.map((name) => ({ name, inputSchema: { type: "object" } }));
 
 beforeAll(async () => {
@@ -57,8 +60,8 @@ describe("tools of several servers", () => {
     const { message } = await ask(harness, urlOf(), "tools/list", {}, { token });
     const tools = objectAt(message, "result")["tools"] as { name: string }[];
     expect(tools.map(({ name }) => name)).toEqual([
-      ...names.map((name) => `a__${name}`),
-      ...names.map((name) => `b__${name}`),
+      ...names.map((name) => (name === long ? `a__${"x".repeat(36)}_${hashes.a}` : `a__${name}`)),
+      ...names.map((name) => (name === long ? `b__${"x".repeat(36)}_${hashes.b}` : `b__${name}`)),
     ]);
   });
 

@@ -66,31 +66,22 @@ describe("a response", () => {
 });
 
 describe("a client of an earlier revision", () => {
-  it.each([
-    [
-      "initialize",
-      { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "c", version: "1" } },
-      "2025-11-25",
-    ],
-    ["tools/list", {}, "2025-06-18"],
-  ] as const)("F4: %s is told what is spoken here, and recorded", async (method, params, version) => {
-    const answered = await post(message(method, { id: 7 }, params as JsonObject), {
-      "mcp-protocol-version": method === "initialize" ? undefined : version,
+  it("F4: without a session is told to initialize, and recorded", async () => {
+    const answered = await post(message("tools/list", { id: 7 }, {}), {
+      "mcp-protocol-version": "2025-06-18",
       "mcp-method": undefined,
     });
-    expect(answered).toMatchObject({
-      status: 400,
-      message: { id: 7, error: { code: -32022, data: { supported: ["2026-07-28"], requested: version } } },
-    });
+    expect(answered).toMatchObject({ status: 400, message: { id: 7, error: { code: -32600 } } });
+    expect(answered.text).toContain("initialize");
     expect(requestEvents(harness).at(-1)).toMatchObject({
-      target: { method },
-      decision: { effect: "deny", policy: "protocol:validation", reason: "legacy_client" },
+      target: { method: "tools/list" },
+      decision: { effect: "deny", policy: "protocol:validation", reason: "session_missing" },
     });
     expect(harness.seen).toEqual([]);
   });
 
   it.each(["GET", "DELETE", "PUT", "PATCH"])("F7: %s is 405, and recorded", async (method) => {
-    const headers = { authorization: `Bearer ${token}`, accept: "text/event-stream", "mcp-session-id": "x" };
+    const headers = { authorization: `Bearer ${token}`, accept: "text/event-stream" };
     const response = await harness.fetch(`${tenant.origin}/mcp/up`, { method, headers });
     expect(response.status).toBe(405);
     expect(response.headers.get("allow")).toBe("POST");

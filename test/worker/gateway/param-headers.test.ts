@@ -147,7 +147,8 @@ describe("an upstream that refuses the headers", () => {
     harness.serve(
       "up.upstream.test",
       modernUpstream(({ message, headers }) => {
-        if (message["method"] === "tools/list") return { tools: changed ? [query] : [{ ...query, inputSchema: {} }] };
+        if (message["method"] === "tools/list")
+          return { tools: changed ? [query] : [{ ...query, inputSchema: { type: "object" } }] };
         changed = true;
         return headers.has("mcp-param-region") ? { content: [] } : result(message["id"] ?? null, mismatch, 400);
       }),

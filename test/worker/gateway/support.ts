@@ -243,12 +243,12 @@ export async function read(response: Response): Promise<Asked> {
   return { status: response.status, headers: response.headers, text, message, messages };
 }
 
-/** The data of each event; comments are left out. */
+/** The data of each event; comments, and events without data, are left out. */
 export function eventsOf(text: string): JsonObject[] {
-  return text
-    .split("\n\n")
-    .filter((event) => event.startsWith("data: "))
-    .map((event) => JSON.parse(event.slice("data: ".length)) as JsonObject);
+  return text.split("\n\n").flatMap((event) => {
+    const data = /^data: (?<json>.+)$/m.exec(event)?.groups?.["json"];
+    return data === undefined ? [] : [JSON.parse(data) as JsonObject];
+  });
 }
 
 type EventOf<T extends AuditEvent["type"]> = Extract<AuditEvent, { type: T }>;

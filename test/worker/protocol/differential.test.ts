@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { checkModern, encodeRequest, parseMessage } from "../../../src/protocol/index.ts";
+import { checkModern, encodeRequest, parsePosted } from "../../../src/protocol/index.ts";
 import { isObject } from "../../../src/protocol/json.ts";
 import type { Json, JsonObject } from "../../../src/ports.ts";
-import { bytes, modernHeaders, modernMeta } from "./support.ts";
+import { bytes, modernHeaders, modernMeta, parseMessage } from "./support.ts";
 
 /** An object as the list of its members, repeated ones included: what a reader chooses from. */
 type Tree =
@@ -149,4 +149,18 @@ describe("MC-14 what the readers behind the gateway see", () => {
       { numRuns: 1000 },
     );
   });
+
+  it("MC-14: a message in a batch is read as it is read alone, or the batch is refused", () => {
+    fc.assert(
+      fc.property(bodies, (body) => {
+        const alone = parsePosted(bytes(body));
+        const batch = parsePosted(bytes(`[${body}]`));
+        if (!batch.ok) expect([alone.ok, batch.error.failure.reason]).toEqual([false, reasonOf(alone)]);
+        else expect(batch.value).toEqual({ kind: "batch", items: [alone] });
+      }),
+      { numRuns: 1000 },
+    );
+  });
 });
+
+const reasonOf = (posted: ReturnType<typeof parsePosted>) => (posted.ok ? undefined : posted.error.failure.reason);

@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { limits } from "../../../src/limits.ts";
-import { encodeNotification, encodeRequest, parseMessage } from "../../../src/protocol/index.ts";
-import { bytes } from "./support.ts";
+import { encodeNotification, encodeRequest } from "../../../src/protocol/index.ts";
+import { bytes, parseMessage } from "./support.ts";
 
 const parse = (text: string) => parseMessage(bytes(text));
 

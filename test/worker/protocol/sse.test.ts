@@ -1,6 +1,14 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeSse, encodeSseComment, readSse, SseOverflow, type SseEvent } from "../../../src/protocol/index.ts";
+import {
+  encodeSse,
+  encodeSseComment,
+  encodeSsePriming,
+  readSse,
+  SseOverflow,
+  type SseCursor,
+  type SseEvent,
+} from "../../../src/protocol/index.ts";
 import { bytes } from "./support.ts";
 
 const bounds = { event_bytes: 1000 };
@@ -17,9 +25,13 @@ function streamOf(chunks: Iterable<Uint8Array>, onCancel: () => void = () => {})
   });
 }
 
-async function read(chunks: Iterable<Uint8Array>, event_bytes = bounds.event_bytes): Promise<SseEvent[]> {
+async function read(
+  chunks: Iterable<Uint8Array>,
+  event_bytes = bounds.event_bytes,
+  cursor?: SseCursor,
+): Promise<SseEvent[]> {
   const events: SseEvent[] = [];
-  for await (const event of readSse(streamOf(chunks), { event_bytes })) events.push(event);
+  for await (const event of readSse(streamOf(chunks), { event_bytes }, cursor)) events.push(event);
   return events;
 }
 
@@ -30,17 +42,27 @@ function split(whole: Uint8Array, cuts: readonly number[]): Uint8Array[] {
   return [0, ...at].map((start, n) => whole.slice(start, at[n] ?? whole.length));
 }
 
+interface Reference {
+  readonly events: SseEvent[];
+  readonly cursor: SseCursor;
+}
+
 /** The algorithm of the standard, word for word, on the whole text. @see WHATWG HTML section 9.2.6 */
-function reference(text: string): { event: string | undefined; data: string }[] {
-  const dispatched: { event: string | undefined; data: string }[] = [];
+function reference(text: string): Reference {
+  const events: SseEvent[] = [];
+  const cursor: SseCursor = { id: undefined, retry_ms: undefined };
   let data = "";
   let event = "";
+  let id: string | undefined;
   const lines = text.replace(/^\ufeff/, "").split(/\r\n|\n|\r/);
   for (const line of lines.slice(0, -1)) {
     if (line === "") {
-      if (data !== "") dispatched.push({ event: event === "" ? undefined : event, data: data.slice(0, -1) });
+      const known = id === undefined ? {} : { id };
+      cursor.id = id ?? cursor.id;
+      if (data !== "") events.push({ data: data.slice(0, -1), ...known, ...(event === "" ? {} : { event }) });
       data = "";
       event = "";
+      id = undefined;
       continue;
     }
     const colon = line.indexOf(":");
@@ -49,8 +71,10 @@ function reference(text: string): { event: string | undefined; data: string }[] 
     const value = colon === -1 ? "" : line.slice(colon + 1).replace(/^ /, "");
     if (field === "data") data += `${value}\n`;
     else if (field === "event") event = value;
+    else if (field === "id" && !value.includes("\0")) id = value;
+    else if (field === "retry" && /^[0-9]+$/.test(value)) cursor.retry_ms = Number(value);
   }
-  return dispatched;
+  return { events, cursor };
 }
 
 describe("WHATWG HTML section 9.2.6, reading", () => {
@@ -65,12 +89,28 @@ describe("WHATWG HTML section 9.2.6, reading", () => {
     ["NUL in an id", "id: a\u0000b\ndata: a\n\n", [{ data: "a" }]],
     ["a byte order mark", "\ufeffdata: a\n\n", [{ data: "a" }]],
     ["retry with a huge number", "retry: 999999999999\ndata: a\n\n", [{ data: "a" }]],
+    ["an id with empty data", "id: 1\ndata:\n\n", [{ data: "", id: "1" }]],
+    ["an id alone", "id: 1\n\ndata: a\n\n", [{ data: "a" }]],
     ["comments and unknown fields", ": hi\nDATA: x\nfoo: y\ndata: a\n\n", [{ data: "a" }]],
     ["an event without data", "event: e\n\ndata: a\n\n", [{ data: "a" }]],
     ["an event that never ends", "data: a\n\ndata: b\n", [{ data: "a" }]],
     ["nothing", "", []],
   ])("RX-03: reads %s", async (_name, text, events) => {
     expect(await readText(text)).toEqual(events);
+  });
+
+  it.each<[string, string, string | undefined, number | undefined]>([
+    ["of the last event that had one", "id: 1\ndata: a\n\ndata: b\n\n", "1", undefined],
+    ["without an event", "id: 1\n\n", "1", undefined],
+    ["that is empty", "id: 1\ndata: a\n\nid\ndata: b\n\n", "", undefined],
+    ["with a NUL", "id: a\u0000b\ndata: a\n\n", undefined, undefined],
+    ["of an event that never ends", "data: a\n\nid: 1\ndata: b\n", undefined, undefined],
+    ["and a time, at once", "retry: 500\n", undefined, 500],
+    ["and no time that is no number", "retry: 1.5\nretry: -1\nretry:\n\n", undefined, undefined],
+  ])("SEP-1699: keeps the id %s", async (_name, text, id, retry_ms) => {
+    const cursor: SseCursor = { id: undefined, retry_ms: undefined };
+    await read([bytes(text)], bounds.event_bytes, cursor);
+    expect(cursor).toEqual({ id, retry_ms });
   });
 
   const whole =
@@ -106,8 +146,9 @@ describe("WHATWG HTML section 9.2.6, reading", () => {
   it("RX-03: any text, cut anywhere, reads like the standard says", async () => {
     await fc.assert(
       fc.asyncProperty(soup, fc.array(fc.nat(), { maxLength: 6 }), async (text, cuts) => {
-        const events = await read(split(bytes(text), cuts));
-        expect(events.map(({ event, data }) => ({ event, data }))).toEqual(reference(text));
+        const cursor: SseCursor = { id: undefined, retry_ms: undefined };
+        const events = await read(split(bytes(text), cuts), bounds.event_bytes, cursor);
+        expect({ events, cursor }).toEqual(reference(text));
       }),
       { numRuns: 1000 },
     );
@@ -203,5 +244,33 @@ describe("WHATWG HTML section 9.2.5, writing", () => {
   });
   it("RX-04: one line goes out as it is", () => {
     expect(new TextDecoder().decode(encodeSse('{"a":"\\n\u2028"}'))).toBe('data: {"a":"\\n\u2028"}\n\n');
+  });
+
+  const text = (event: Uint8Array): string => new TextDecoder().decode(event);
+
+  it("WHATWG HTML section 9.2.5: an id goes before the data", () => {
+    expect(text(encodeSse("{}", "s.1"))).toBe("id: s.1\ndata: {}\n\n");
+  });
+  it("SEP-1699: a priming event has an id, perhaps a time to wait, and no message", () => {
+    expect([text(encodeSsePriming("s.0")), text(encodeSsePriming("s.0", 500.7))]).toEqual([
+      "id: s.0\ndata:\n\n",
+      "id: s.0\nretry: 500\ndata:\n\n",
+    ]);
+  });
+  it("SEP-1699: a priming event gives a reader its id and its time", async () => {
+    const cursor: SseCursor = { id: undefined, retry_ms: undefined };
+    const events = await read([encodeSsePriming("s.0", 500)], bounds.event_bytes, cursor);
+    expect([events, cursor]).toEqual([[{ data: "", id: "s.0" }], { id: "s.0", retry_ms: 500 }]);
+  });
+  it.each([
+    ["empty", ""],
+    ["with a line break", "a\ndata: {}"],
+    ["with a carriage return", "a\rdata: {}"],
+    ["with a NUL, which clients drop", "a\0"],
+    ["with a space", "a b"],
+    ["text that HTTP cannot carry", "\u4e16"],
+  ])("RX-04: refuses an id that is %s", (_name, id) => {
+    expect(() => encodeSse("{}", id)).toThrow(TypeError);
+    expect(() => encodeSsePriming(id)).toThrow(TypeError);
   });
 });

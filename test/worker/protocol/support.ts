@@ -1,5 +1,13 @@
-import { META, MODERN_VERSION, type RpcRequest } from "../../../src/protocol/index.ts";
-import type { Json, JsonObject } from "../../../src/ports.ts";
+import {
+  META,
+  MODERN_VERSION,
+  onlyMessage,
+  parsePosted,
+  type RpcFailure,
+  type RpcMessage,
+  type RpcRequest,
+} from "../../../src/protocol/index.ts";
+import type { Json, JsonObject, Result } from "../../../src/ports.ts";
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -21,4 +29,10 @@ export function modernHeaders(method: string, name?: string): Headers {
   const headers = new Headers({ "mcp-protocol-version": MODERN_VERSION, "mcp-method": method });
   if (name !== undefined) headers.set("mcp-name", name);
   return headers;
+}
+
+/** What 2026-07-28 reads from a body. */
+export function parseMessage(body: Uint8Array): Result<RpcMessage, RpcFailure> {
+  const posted = parsePosted(body);
+  return posted.ok ? onlyMessage(posted.value) : posted;
 }

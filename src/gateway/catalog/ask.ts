@@ -1,0 +1,121 @@
+/** Asking a server for one of its lists, and what is kept of the answer. */
+import type { Failure } from "../../errors.ts";
+import { limits } from "../../limits.ts";
+import { ok, type Json, type JsonObject, type Result } from "../../ports.ts";
+import { META, MODERN_VERSION, parseFaithful, stringifyFaithful } from "../../protocol/index.ts";
+import {
+  catalogsStore,
+  type CatalogName,
+  type CatalogsStore,
+  type Server,
+  type StoredCatalog,
+} from "../../registry/index.ts";
+import { askAllPages, eraOf, type UpstreamContext } from "../upstream/index.ts";
+import { buildCatalog, type Catalog } from "./build.ts";
+import type { ListKind } from "./kinds.ts";
+import { noteStatus } from "./status.ts";
+
+/** A list for everybody: no client stands behind the question, so none of its capabilities does. */
+const ownMeta = (context: UpstreamContext): JsonObject => ({
+  [META.protocolVersion]: MODERN_VERSION,
+  [META.clientInfo]: context.client.info,
+  [META.clientCapabilities]: {},
+});
+
+/** The list as it goes into the store. */
+async function fetchList(
+  context: UpstreamContext,
+  server: Server,
+  kind: ListKind,
+): Promise<Result<{ readonly stored: StoredCatalog; readonly items: readonly Json[] }, Failure>> {
+  const fetched_at = context.platform.ports.clock.now();
+  const era = await eraOf(context, server);
+  if (!era.ok) return era;
+  const server_era = era.value.era;
+  if (!offers(era.value.capabilities, kind.capability)) {
+    const ttl_ms = limits.listTtl_ms_max;
+    return ok({
+      stored: { server_era, offered: false, items_text: "[]", ttl_ms, fetched_at, truncated: false },
+      items: [],
+    });
+  }
+  const meta = ownMeta(context);
+  const listed = await askAllPages(context, server, kind.method, kind.member, meta, limits.listPerUpstream_ms);
+  if (!listed.ok) return listed;
+  const { items, ttl_ms, truncated } = listed.value;
+  const items_text = stringifyFaithful(items);
+  return ok({ stored: { server_era, offered: true, items_text, ttl_ms, fetched_at, truncated }, items });
+}
+
+/** A server that declares nothing at all may still offer everything: some only answer an error to the probe. */
+const offers = (capabilities: Readonly<Record<string, unknown>>, capability: string): boolean =>
+  capability in capabilities || Object.keys(capabilities).length === 0;
+
+/**
+ * @param shared whether the answer is for everybody: only then it is stored, and its outcome is the server's status
+ */
+export async function askCatalog(
+  context: UpstreamContext,
+  server: Server,
+  kind: ListKind,
+  shared: (server_era: Catalog["server_era"]) => Promise<boolean>,
+): Promise<Result<{ readonly catalog: Catalog; readonly isShared: boolean }, Failure>> {
+  const fetched = await fetchList(context, server, kind);
+  if (!fetched.ok) {
+    context.platform.waitUntil(noteStatus(context, server, { outcome: outcomeWord(fetched.error), isOk: false }));
+    return fetched;
+  }
+  const { stored, items } = fetched.value;
+  const catalog = await toCatalog(kind, server.slug, stored, items);
+  const isShared = await shared(stored.server_era);
+  if (isShared) {
+    const { outcome, entries, dropped_count } = catalog;
+    const counted = { list: kind.counted, count: entries.length, dropped_count };
+    context.platform.waitUntil(noteStatus(context, server, { outcome, isOk: true, counted }));
+    context.platform.waitUntil(storeOf(context).write(nameOf(context, server, kind), stored));
+  }
+  return ok({ catalog, isShared });
+}
+
+/** The list that some isolate stored. */
+export async function storedCatalog(
+  context: UpstreamContext,
+  server: Server,
+  kind: ListKind,
+): Promise<Catalog | undefined> {
+  const stored = await storeOf(context).read(nameOf(context, server, kind));
+  if (stored === undefined) return undefined;
+  const items = parseFaithful(stored.items_text);
+  return toCatalog(kind, server.slug, stored, Array.isArray(items) ? items : []);
+}
+
+function toCatalog(kind: ListKind, slug: string, stored: StoredCatalog, items: readonly Json[]): Promise<Catalog> {
+  const { server_era, offered, truncated, fetched_at } = stored;
+  return buildCatalog(kind, slug, items, {
+    outcome: !offered ? "not_offered" : truncated ? "truncated" : "ok",
+    complete: !truncated,
+    server_era,
+    ttl_ms: Math.min(Math.max(stored.ttl_ms, limits.catalogFresh_ms), limits.listTtl_ms_max),
+    fetched_at,
+  });
+}
+
+const storeOf = ({ platform, tenant }: UpstreamContext): CatalogsStore => catalogsStore(platform, tenant.id);
+
+/**
+ * Which list this is. Nobody's name is in it: everybody uses the credential that the organisation stored. The revision counts
+ * with every change of address or credential. A server of 2025 may list by what the client can do, so that is in it.
+ */
+export function nameOf({ era, client }: UpstreamContext, server: Server, kind: ListKind): CatalogName {
+  const abilities = era === "legacy" ? Object.keys(client.capabilities).toSorted() : [];
+  return {
+    server_id: server.id,
+    revision: server.revision,
+    audience: [era, ...abilities].join("+"),
+    method: kind.method,
+  };
+}
+
+/** The one word that says why a server is left out. What the gateway itself gave up on is past the deadline of the list. */
+export const outcomeWord = (failed: Failure): string =>
+  failed.code === "cancelled" ? "deadline" : (failed.reason ?? failed.code);

@@ -1,0 +1,163 @@
+/**
+ * What passes between a client of the 2025 revisions and the server behind its call or stream besides the answer: the client
+ * cancels, the server asks and the client answers. Each of these arrives in an invocation of its own and reaches this one over
+ * the session's line, which is opened only when there is something to hear: a plain call never needs it.
+ */
+import { failure, toRpcError } from "../errors.ts";
+import { limits } from "../limits.ts";
+import type { JsonObject } from "../ports.ts";
+import { encodeNotification, encodeRequest, isObject, META, missingCapabilities } from "../protocol/index.ts";
+import type { Exchange, Permitted } from "./exchange.ts";
+import { acceptsStream } from "./guards.ts";
+import { prefixSampling } from "./rewrite.ts";
+import { openLine, type Line, type LineMessage } from "./session/index.ts";
+import { toClientTasks, toServerTasks } from "./tasks.ts";
+import type { UpstreamAsk } from "./upstream/index.ts";
+
+interface Pending {
+  readonly ask: UpstreamAsk;
+  readonly permitted: Permitted;
+  /** The server's own progress token. */
+  readonly token: string | number | undefined;
+}
+
+export interface ConversationOptions {
+  readonly role: "call" | "stream";
+  /** Whether names on this endpoint carry the server's prefix. */
+  readonly aggregate: boolean;
+  /** The facts of the session changed, or something may have been missed. */
+  readonly onChanged?: () => void;
+  /** The session is over, or the client cancelled. */
+  readonly onEnd: () => void;
+}
+
+export class Conversation {
+  /** Methods that servers asked the client for, in order. */
+  readonly asked: string[] = [];
+  readonly #exchange: Exchange;
+  readonly #options: ConversationOptions;
+  readonly #over = new AbortController();
+  readonly #pending = new Map<string, Pending>();
+  #line: Line | undefined;
+  #asks_count = 0;
+
+  constructor(exchange: Exchange, options: ConversationOptions) {
+    this.#exchange = exchange;
+    this.#options = options;
+  }
+
+  /** Opens the line once a call has run for so long that its client may want to cancel it. */
+  async listenLater(): Promise<void> {
+    await this.#exchange.platform.ports.clock.sleep(limits.lineDelay_ms, this.#over.signal);
+    if (!this.#over.signal.aborted) await this.open();
+  }
+
+  /** @returns undefined when the session's object cannot be reached */
+  async open(): Promise<Line | undefined> {
+    const { session, request } = this.#exchange;
+    if (this.#line !== undefined || session === undefined) return this.#line;
+    const { role } = this.#options;
+    const options = role === "call" ? { role, request_id: request.id } : { role };
+    const opened = await openLine(this.#exchange, session.client.owner, options);
+    if (!opened.ok) {
+      this.#exchange.platform.log("warn", "The line of a session could not be opened", { reason: opened.error.reason });
+      return undefined;
+    }
+    // Two that opened at once: one line is enough.
+    if (this.#line !== undefined || this.#over.signal.aborted) opened.value.close();
+    else void this.#listen(opened.value);
+    return this.#line;
+  }
+
+  /**
+   * Hands a server's request on.
+   * @returns the request as the client gets it; undefined when the server was answered in the client's place
+   */
+  async ask(ask: UpstreamAsk, permitted: Permitted): Promise<string | undefined> {
+    const refused = await this.#refusal(ask);
+    const line = refused === undefined ? await this.open() : undefined;
+    if (line === undefined) {
+      const error = refused ?? { code: -32603, message: "The client cannot be reached" };
+      await ask.answer({ error });
+      return undefined;
+    }
+    this.asked.push(ask.method);
+    this.#asks_count += 1;
+    const id = `${line.id}.${this.#asks_count}`;
+    const meta = isObject(ask.params["_meta"]) ? ask.params["_meta"] : undefined;
+    const token = meta?.[META.progressToken];
+    const params: JsonObject = { ...ask.params };
+    if (meta !== undefined && token !== undefined) params["_meta"] = { ...meta, [META.progressToken]: id };
+    if (this.#options.aggregate) prefixSampling(params, permitted.server.slug);
+    await toClientTasks(this.#exchange, permitted.server.id, params, false);
+    const isToken = typeof token === "string" || typeof token === "number";
+    this.#pending.set(id, { ask, permitted, token: isToken ? token : undefined });
+    return encodeRequest(id, ask.method, params);
+  }
+
+  /** A server takes one of its requests back. @returns the notification for the client, if it knows of that request */
+  withdraw(server_id: string, params: JsonObject): string | undefined {
+    for (const [id, { ask, permitted }] of this.#pending) {
+      if (permitted.server.id !== server_id || ask.id !== params["requestId"]) continue;
+      this.#pending.delete(id);
+      return encodeNotification("notifications/cancelled", { ...params, requestId: id });
+    }
+    return undefined;
+  }
+
+  end(): void {
+    this.#over.abort();
+    this.#line?.close();
+  }
+
+  async #refusal({ method, params }: UpstreamAsk): Promise<{ code: number; message: string } | undefined> {
+    const { request, headers } = this.#exchange;
+    const missing = missingCapabilities({ ask: { method, params } }, request.meta.clientCapabilities);
+    if (missing.length > 0) return { code: -32601, message: `The client did not declare ${missing.join(", ")}` };
+    if (!acceptsStream(headers)) return { code: -32601, message: "The client does not accept an event stream" };
+    return undefined;
+  }
+
+  async #listen(line: Line): Promise<void> {
+    this.#line = line;
+    for (;;) {
+      const message = await line.next();
+      await this.#take(message);
+      if (message.kind === "ended") return;
+    }
+  }
+
+  async #take(message: LineMessage): Promise<void> {
+    switch (message.kind) {
+      case "answer":
+        return this.#answer(message.id, message.response);
+      case "progress":
+        return this.#progress(message.token, message.params);
+      case "changed":
+        return this.#options.onChanged?.();
+      case "cancelled":
+      case "ended":
+        return this.#options.onEnd();
+    }
+  }
+
+  async #answer(id: string, response: JsonObject): Promise<void> {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return;
+    this.#pending.delete(id);
+    const { result, error } = response;
+    if (isObject(result)) {
+      await toServerTasks(this.#exchange, result, false);
+      await pending.ask.answer({ result });
+    } else {
+      await pending.ask.answer({ error: isObject(error) ? error : internalError });
+    }
+  }
+
+  async #progress(token: string, params: JsonObject): Promise<void> {
+    const pending = this.#pending.get(token);
+    if (pending?.token !== undefined) await pending.ask.progress({ ...params, progressToken: pending.token });
+  }
+}
+
+const internalError: JsonObject = toRpcError(failure("internal"))["error"] as JsonObject;

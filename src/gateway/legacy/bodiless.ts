@@ -1,0 +1,45 @@
+/** `GET` opens the stream of a session, `DELETE` ends it. */
+import { failure } from "../../errors.ts";
+import { legacyMethods, type ClientRequest, type MethodEntry } from "../../protocol/index.ts";
+import { exchangeOf, rejected, type Caller } from "../caller.ts";
+import { dispatch } from "../dispatch.ts";
+import { acceptsStream, onlyPost } from "../guards.ts";
+import { resume, type Session } from "./resume.ts";
+
+const noStream = failure("not_acceptable", "The Accept header must allow text/event-stream", { reason: "accept" });
+
+/** Some clients send the header empty before they have a session. */
+const namesSession = (headers: Headers): boolean => (headers.get("mcp-session-id") ?? "") !== "";
+
+/** @param method "GET" or "DELETE" */
+export async function handleBodiless(method: string, caller: Caller): Promise<Response> {
+  const refuse = (refused: typeof noStream): Promise<Response> =>
+    rejected(caller, { failure: refused, size_bytes: 0, method });
+  // Without a session there is nothing to listen to and nothing to end.
+  if (!namesSession(caller.headers)) return refuse(onlyPost);
+  if (method === "GET" && !acceptsStream(caller.headers)) return refuse(noStream);
+  const session = await resume(caller);
+  if (!session.ok) return refuse(session.error);
+  return dispatch(exchangeOf(caller, bodilessRequest(method, session.value), 0, session.value));
+}
+
+/** Neither is JSON-RPC; for the rest of the way they are methods like any other, without params and without an answer. */
+export function bodilessRequest(method: string, { client }: Session): ClientRequest {
+  return {
+    era: "legacy",
+    version: client.version,
+    id: "",
+    method: bodiless,
+    methodName: method,
+    params: {},
+    name: undefined,
+    meta: {
+      clientCapabilities: client.clientCapabilities,
+      ...(client.clientInfo === undefined ? {} : { clientInfo: client.clientInfo }),
+    },
+  };
+}
+
+const ping = legacyMethods.get("ping");
+if (ping === undefined) throw new Error("The methods of 2025 lack ping.");
+const bodiless: MethodEntry = ping;

@@ -1,0 +1,42 @@
+/**
+ * `logging/setLevel`: the level of a session, for all its servers, those that it reaches later too.
+ * @see MCP 2025-11-25 logging, "Setting Log Level"
+ */
+import { limits } from "../../limits.ts";
+import { isObject } from "../../protocol/index.ts";
+import { contextOf, type Exchange, type Permitted } from "../exchange.ts";
+import { permittedServers } from "../permit.ts";
+import { failed, type Reply } from "../reply.ts";
+import { setLogLevel as storeLogLevel, type UpstreamSession } from "../session/index.ts";
+import { askUpstream } from "../upstream/index.ts";
+import { acknowledged } from "./pong.ts";
+
+export async function setLogLevel(exchange: Exchange, permitted?: Permitted): Promise<Reply> {
+  const { session, request, platform } = exchange;
+  const { level } = request.params;
+  if (session === undefined || typeof level !== "string") throw new Error("a check is missing");
+  const stored = await storeLogLevel(exchange, session.client.owner, level);
+  if (!stored.ok) return failed(stored.error, request.id);
+  const open = permitted === undefined ? permittedServers(exchange) : [permitted];
+  await Promise.all(
+    open.map(async (one) => {
+      const upstream = session.facts.upstreams.find(({ server_id }) => server_id === one.server.id);
+      if (upstream === undefined || !isObject(upstream.capabilities["logging"])) return;
+      const told = await tellLevel(exchange, one, upstream, level);
+      if (!told) platform.log("info", "A log level did not reach the upstream", { server: one.server.slug });
+    }),
+  );
+  return acknowledged(exchange);
+}
+
+async function tellLevel(
+  exchange: Exchange,
+  { server }: Permitted,
+  { revision }: UpstreamSession,
+  level: string,
+): Promise<boolean> {
+  if (server.revision !== revision) return true;
+  const call = { method: "logging/setLevel", params: { level }, own: true, total_ms: limits.eraProbe_ms };
+  const answered = await askUpstream(contextOf(exchange), server, call);
+  return answered.ok && answered.value.response.kind === "result";
+}

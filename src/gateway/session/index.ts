@@ -1,0 +1,32 @@
+export {
+  addSubscription,
+  endSession,
+  knowNew,
+  markDiverged,
+  readFacts,
+  removeSubscription,
+  setLogLevel,
+} from "./facts.ts";
+export type { Replay } from "./event-rows.ts";
+export { mintSessionId, newOwner, openSessionId, type SessionGrant } from "./id.ts";
+export { keepEvents, replayEvents } from "./kept-events.ts";
+export { openLine, sendToLine } from "./line.ts";
+export { Session } from "./session-object.ts";
+export {
+  claimUpstream,
+  forgetUpstream,
+  releaseUpstream,
+  storeUpstream,
+  type UpstreamClaim,
+} from "./upstream-sessions.ts";
+export type {
+  ClientSession,
+  Facts,
+  KeptEvent,
+  Line,
+  LineMessage,
+  ResponseBody,
+  SessionContext,
+  Subscription,
+  UpstreamSession,
+} from "./types.ts";

@@ -1,0 +1,66 @@
+/**
+ * Task ids of servers of 2025-11-25 towards clients of that revision: the server's own id behind the server and a code that only
+ * the principal's requests can carry, so that nobody reaches a task of somebody else whose id he learnt. Unlike sealed handles
+ * these are the same each time, since a client compares the ids of lists, results and notifications.
+ * @see MCP 2025-11-25 tasks, "Task Isolation and Access Control"
+ */
+import type { JsonObject } from "../ports.ts";
+import { isObject } from "../protocol/index.ts";
+import type { Exchange } from "./exchange.ts";
+import type { TaskHandle } from "./handles.ts";
+
+/** @see MCP 2025-11-25 tasks, "Related Task Metadata" */
+const relatedTask = "io.modelcontextprotocol/related-task";
+
+export async function toClientTask(exchange: Exchange, server_id: string, task_id: string): Promise<string> {
+  return `${server_id}/${await codeOf(exchange, server_id, task_id)}/${task_id}`;
+}
+
+/** @returns undefined for what is no task of this principal */
+export async function toServerTask(exchange: Exchange, id: string): Promise<TaskHandle | undefined> {
+  const [server_id = "", code = "", ...rest] = id.split("/");
+  const task_id = rest.join("/");
+  if (rest.length === 0 || code !== (await codeOf(exchange, server_id, task_id))) return undefined;
+  return { server_id, task_id };
+}
+
+function codeOf({ vault, tenant, principal }: Exchange, server_id: string, task_id: string): Promise<string> {
+  return vault.digest(tenant.id, JSON.stringify(["task", principal.id, server_id, task_id]));
+}
+
+/**
+ * Objects in which a result, a notification or a request names tasks.
+ * @param isTask whether the object itself is about a task; in the results of tools such a member means something else
+ */
+function* holders(object: JsonObject, isTask: boolean): Generator<JsonObject> {
+  if (isTask) yield object;
+  const { task, tasks, _meta: meta } = object;
+  if (isObject(task)) yield task;
+  if (Array.isArray(tasks)) for (const one of tasks) if (isObject(one)) yield one;
+  const related = isObject(meta) ? meta[relatedTask] : undefined;
+  if (isObject(related)) yield related;
+}
+
+/** @param object a result or `params` of the server's; changed in place. @returns whether it was */
+export async function toClientTasks(
+  exchange: Exchange,
+  server_id: string,
+  object: JsonObject,
+  isTask: boolean,
+): Promise<boolean> {
+  let changed = false;
+  for (const holder of holders(object, isTask)) {
+    if (typeof holder["taskId"] !== "string") continue;
+    holder["taskId"] = await toClientTask(exchange, server_id, holder["taskId"]);
+    changed = true;
+  }
+  return changed;
+}
+
+/** The other way; an id that is none of this principal's is left as it is and means nothing to the server. */
+export async function toServerTasks(exchange: Exchange, object: JsonObject, isTask: boolean): Promise<void> {
+  for (const holder of holders(object, isTask)) {
+    const own = typeof holder["taskId"] === "string" ? await toServerTask(exchange, holder["taskId"]) : undefined;
+    if (own !== undefined) holder["taskId"] = own.task_id;
+  }
+}

@@ -6,6 +6,8 @@ import { connect, type Socket } from "node:net";
 
 export interface Answer {
   readonly status: number;
+  /** Status line and headers. */
+  readonly head: string;
   readonly body: Buffer;
 }
 
@@ -70,7 +72,7 @@ function parseAnswer(bytes: Buffer): { answer: Answer; length_bytes: number } | 
     const stop = start + Number(length);
     return bytes.length < stop
       ? undefined
-      : { answer: { status, body: bytes.subarray(start, stop) }, length_bytes: stop };
+      : { answer: { status, head, body: bytes.subarray(start, stop) }, length_bytes: stop };
   }
   const chunks: Buffer[] = [];
   for (let at = start; ;) {
@@ -79,7 +81,7 @@ function parseAnswer(bytes: Buffer): { answer: Answer; length_bytes: number } | 
     const size = Number.parseInt(bytes.toString("latin1", at, line), 16);
     const stop = line + 2 + size + 2;
     if (bytes.length < stop) return undefined;
-    if (size === 0) return { answer: { status, body: Buffer.concat(chunks) }, length_bytes: stop };
+    if (size === 0) return { answer: { status, head, body: Buffer.concat(chunks) }, length_bytes: stop };
     chunks.push(bytes.subarray(line + 2, stop - 2));
     at = stop;
   }

@@ -3,24 +3,33 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { V4WorkerOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
-import { createApi, issueClientToken, registerServer, setUp } from "../scripts/lib/admin-api.ts";
+import { createApi, issueClientToken, registerServer, setUp, type Api } from "../scripts/lib/admin-api.ts";
 import { bundleWorker } from "../scripts/lib/bundle.ts";
 import { newKey, newSecret } from "../scripts/lib/keys.ts";
 import { at } from "../scripts/lib/root.ts";
 import { startRuntime, workerName, type Runtime } from "../scripts/lib/runtime.ts";
 
-/** A Worker of the instance by what it is measured as. */
-export type Place = "floor" | "floor+audit" | "governed" | "governed+ledger";
+/** A Worker of the instance by what it is measured as. The floors are there twice, since they know only one upstream. */
+export type Place = "floor" | "floor+audit" | "floor legacy" | "floor+audit legacy" | "governed" | "governed+ledger";
+
+/** Where the upstreams are, and the credential that they want. */
+export interface Upstreams {
+  readonly modern: URL;
+  readonly legacy: URL;
+  readonly delayed: URL;
+  readonly token: string;
+}
 
 export interface Instance {
   readonly runtime: Runtime;
   /** Port of each Worker's own socket. */
   readonly ports: Readonly<Record<Place, number>>;
-  /** Machine tokens by the number of servers that their client may use. */
-  readonly tokens: ReadonlyMap<number, string>;
-  /** The slug of the server that the calls go to. */
-  readonly slug: string;
+  /** Machine token of a client that may use both servers. */
+  readonly token: string;
 }
+
+/** The slugs of the servers that calls go to. */
+export const slugs = { modern: "bench", legacy: "bench-legacy" } as const;
 
 type Vars = Readonly<Record<string, string>>;
 
@@ -36,7 +45,8 @@ const ownSocket = { stripCfConnectingIp: false, unsafeDirectSockets: [{ host: "1
 
 const source = (name: string): string => readFileSync(new URL(`workers/${name}`, import.meta.url), "utf8");
 
-function small(name: string, file: string, more: Partial<V4WorkerOptions>): V4WorkerOptions {
+/** A Worker of one file. */
+export function small(name: string, file: string, more: Partial<V4WorkerOptions> = {}): V4WorkerOptions {
   const { compatibilityDate, compatibilityFlags } = configured();
   return {
     name,
@@ -78,12 +88,12 @@ export const sink = (): V4WorkerOptions =>
 
 export interface Enterprise {
   readonly vars: Vars;
-  /** Sets the tenant up with `servers` upstreams at this URL, whose credential is `token`. */
-  prepare(url: URL, upstream: URL, token: string, servers: number): Promise<ReturnType<typeof createApi>>;
+  /** Sets the tenant up. */
+  prepare(url: URL): Promise<Api>;
 }
 
 /** A tenant in enterprise mode: everything that the gateway can check is on, but strict audit. */
-export function enterprise(upstream: URL): Enterprise {
+export function enterprise({ modern }: Upstreams): Enterprise {
   const secret = newSecret();
   return {
     vars: {
@@ -91,59 +101,64 @@ export function enterprise(upstream: URL): Enterprise {
       GATEHOUSE_TENANTS: "default=localhost",
       GATEHOUSE_KEYS: newKey("bench"),
       GATEHOUSE_SETUP_SECRET: secret,
-      GATEHOUSE_EGRESS_ORIGINS: upstream.origin,
+      GATEHOUSE_EGRESS_ORIGINS: modern.origin,
     },
-    async prepare(url, target, token, servers) {
-      const api = createApi(url, await setUp(url, secret));
-      for (let at = 0; at < servers; at += 1) {
-        await registerServer(api, {
-          slug: slugOf(at),
-          url: target.href,
-          authentication: { type: "bearer" },
-          credential: { type: "bearer", token },
-        });
-      }
-      return api;
-    },
+    prepare: async (url) => createApi(url, await setUp(url, secret)),
   };
 }
 
-const slugOf = (at: number): string => (at === 0 ? "bench" : `bench-${at}`);
+/** Registers an upstream with its credential. */
+export async function register(api: Api, slug: string, url: URL, token: string): Promise<void> {
+  const credential = { type: "bearer", token };
+  await registerServer(api, { slug, url: url.href, authentication: { type: "bearer" }, credential });
+}
 
-/** @param sizes how many servers the clients may use: one client for each number */
-export async function startInstance(upstream: URL, token: string, sizes: readonly number[]): Promise<Instance> {
-  const { vars, prepare } = enterprise(upstream);
+/** Registers both servers that calls go to. @returns the token of a client that may use them */
+export async function prepareCalls(api: Api, { modern, legacy, token }: Upstreams): Promise<string> {
+  await register(api, slugs.modern, modern, token);
+  await register(api, slugs.legacy, legacy, token);
+  return (await issueClientToken(api, Object.values(slugs), "bench")).token;
+}
+
+/** Both floors in front of one upstream. */
+function floors(suffix: string, upstream: URL): V4WorkerOptions[] {
   const bindings = { UPSTREAM: upstream.href };
+  const queueProducers = { AUDIT: { queueName: auditQueue } };
+  return [
+    small(`bench-floor${suffix}`, "floor.js", { bindings }),
+    small(`bench-floor-audit${suffix}`, "floor-audit.js", { bindings, queueProducers }),
+  ];
+}
+
+export async function startInstance(upstreams: Upstreams): Promise<Instance> {
+  const { vars, prepare } = enterprise(upstreams);
   const runtime = await startRuntime({
     vars,
     workers: [
       await sibling("bench-governed", vars),
-      small("bench-floor", "floor.js", { bindings }),
-      small("bench-floor-audit", "floor-audit.js", { bindings, queueProducers: { AUDIT: { queueName: auditQueue } } }),
+      ...floors("", upstreams.modern),
+      ...floors("-legacy", upstreams.legacy),
       sink(),
     ],
   });
   try {
-    const api = await prepare(runtime.url, upstream, token, Math.max(...sizes));
-    const tokens = new Map<number, string>();
-    for (const size of sizes) {
-      const servers = Array.from({ length: size }, (_, at) => slugOf(at));
-      tokens.set(size, (await issueClientToken(api, servers, `bench-${size}`)).token);
-    }
-    const port = async (name: string): Promise<number> => Number((await runtime.mf.unsafeGetDirectURL(name)).port);
-    return {
-      runtime,
-      ports: {
-        floor: await port("bench-floor"),
-        "floor+audit": await port("bench-floor-audit"),
-        governed: await port("bench-governed"),
-        "governed+ledger": await port(workerName),
-      },
-      tokens,
-      slug: slugOf(0),
+    const token = await prepareCalls(await prepare(runtime.url), upstreams);
+    const ports = {
+      floor: await portOf(runtime, "bench-floor"),
+      "floor+audit": await portOf(runtime, "bench-floor-audit"),
+      "floor legacy": await portOf(runtime, "bench-floor-legacy"),
+      "floor+audit legacy": await portOf(runtime, "bench-floor-audit-legacy"),
+      governed: await portOf(runtime, "bench-governed"),
+      "governed+ledger": await portOf(runtime, workerName),
     };
+    return { runtime, ports, token };
   } catch (error) {
     await runtime.dispose();
     throw error;
   }
+}
+
+/** The port of a Worker's own socket. */
+export async function portOf({ mf }: Runtime, name: string): Promise<number> {
+  return Number((await mf.unsafeGetDirectURL(name)).port);
 }

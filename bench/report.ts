@@ -1,6 +1,12 @@
-/** The figures of a run as one JSON object and as a table. */
-import type { Cell, Figures, Sample } from "./run.ts";
+/** The figures of a run as one JSON object. */
+import { keyOf, type Call, type CallFigures } from "./calls.ts";
+import type { ListFigures } from "./lists.ts";
+import type { Sample } from "./meter.ts";
+import type { CallOperations, Operations } from "./operations.ts";
+import type { Figures } from "./run.ts";
+import type { SessionFigures } from "./sessions.ts";
 import { median, rounded } from "./statistics.ts";
+import { delay_ms } from "./upstream.ts";
 
 interface Ratios {
   readonly p50_ratio: number | null;
@@ -22,16 +28,41 @@ export interface Row extends Ratios {
   readonly cpu_us: number | null;
 }
 
+export interface SessionRow {
+  readonly upstream: "modern" | "legacy";
+  readonly sessions: number;
+  readonly cpu_us: number | null;
+  /** Against a call in one session through the bare Worker, round by round. */
+  readonly floor_cpu_ratio: number | null;
+  /** That ratio against the same with the fewest sessions: what having more of them costs. */
+  readonly growth_ratio: number | null;
+  readonly opening_cpu_us: number | null;
+  readonly first_cpu_us: number | null;
+  readonly memory_bytes: number | null;
+}
+
+export interface ListRow {
+  readonly upstreams: number;
+  readonly answer_bytes: number;
+  readonly p50_us: number | null;
+  readonly p99_us: number | null;
+  readonly cpu_us: number | null;
+  /** Against a bare Worker that answers as many bytes. */
+  readonly static: { readonly p50_ratio: number | null; readonly cpu_ratio: number | null };
+  readonly restarted_us: number | null;
+  readonly discovered_us: number | null;
+  readonly cold_us: number | null;
+  /** One question to each upstream, over as many connections as the gateway uses at once. */
+  readonly round_us: number;
+  readonly discovered_ratio: number | null;
+  readonly cold_ratio: number | null;
+}
+
 export interface Report {
   readonly rows: readonly Row[];
-  readonly operations: Figures["operations"];
-  readonly lists: readonly {
-    readonly upstreams: number;
-    readonly answer_bytes: number;
-    readonly p50_us: number | null;
-    readonly p99_us: number | null;
-    readonly cpu_us: number | null;
-  }[];
+  readonly operations: (Operations & Readonly<Record<"legacy" | "legacy_to_modern", CallOperations>>) | null;
+  readonly sessions: readonly SessionRow[];
+  readonly lists: readonly ListRow[];
   readonly memory: { readonly start_bytes: number | null; readonly end_bytes: number | null };
   readonly rounds: number;
   readonly calls: number;
@@ -42,13 +73,16 @@ const figure = (samples: readonly Sample[], member: keyof Sample, decimals = 0):
   rounded(median(samples.map((sample) => sample[member])), decimals);
 
 /** Round by round, since both were measured within seconds of each other; then the median. */
-function ratio(samples: readonly Sample[], base: readonly Sample[], member: keyof Sample): number | null {
+function medianRatio(samples: readonly Sample[], base: readonly Sample[], member: keyof Sample): number | undefined {
   const ratios = samples.map((sample, round) => {
     const [of, to] = [sample[member], base[round]?.[member]];
     return of === undefined || to === undefined ? undefined : of / to;
   });
-  return rounded(median(ratios), 2);
+  return median(ratios);
 }
+
+const ratio = (samples: readonly Sample[], base: readonly Sample[], member: keyof Sample): number | null =>
+  rounded(medianRatio(samples, base, member), 2);
 
 const ratios = (samples: readonly Sample[], base: readonly Sample[]): Ratios => ({
   p50_ratio: ratio(samples, base, "p50_us"),
@@ -57,90 +91,84 @@ const ratios = (samples: readonly Sample[], base: readonly Sample[]): Ratios => 
   cpu_ratio: ratio(samples, base, "cpu_us"),
 });
 
-/** `governed 64 KiB` is compared with `floor+audit 64 KiB`. */
-function baselines(path: string): { base: string; floor: string } {
-  const [place = "", ...rest] = path.split(" ");
-  const suffix = rest.length === 0 ? "" : ` ${rest.join(" ")}`;
-  return { base: (place.startsWith("governed") ? "floor+audit" : "floor") + suffix, floor: `floor${suffix}` };
-}
-
-export function toReport({ cells, samples, operations, memory, calls, machine }: Figures): Report {
-  const of = (path: string, connections: number): readonly Sample[] => samples.get(`${path} ${connections}`) ?? [];
-  const row = ({ path, connections }: Cell): Row => {
+function toRows({ calls, samples }: CallFigures): Row[] {
+  const of = (path: string, connections: number): readonly Sample[] => samples.get(keyOf(path, connections)) ?? [];
+  return calls.map(({ path, connections, baseline, floor }: Call) => {
     const own = of(path, connections);
-    const { base, floor } = baselines(path);
     return {
       path,
       connections,
-      baseline: base,
-      ...ratios(own, of(base, connections)),
+      baseline,
+      ...ratios(own, of(baseline, connections)),
       floor: ratios(own, of(floor, connections)),
       p50_us: figure(own, "p50_us"),
       p99_us: figure(own, "p99_us"),
       rps: figure(own, "rps"),
       cpu_us: figure(own, "cpu_us"),
     };
+  });
+}
+
+function toSessionRows(figures: readonly SessionFigures[]): SessionRow[] {
+  const cpu = ({ governed, floor }: SessionFigures): number | undefined => medianRatio(governed, floor, "cpu_us");
+  return figures.map((own) => {
+    const { era, sessions, governed, opening, first, memory_bytes } = own;
+    const fewest = figures.find((other) => other.era === era && other.governed.length > 0);
+    const [now, before] = [cpu(own), fewest === undefined ? undefined : cpu(fewest)];
+    return {
+      upstream: era,
+      sessions,
+      cpu_us: figure(governed, "cpu_us"),
+      floor_cpu_ratio: rounded(now, 2),
+      growth_ratio: rounded(now === undefined || before === undefined ? undefined : now / before, 2),
+      opening_cpu_us: rounded(opening.cpu_us, 0),
+      first_cpu_us: rounded(first.cpu_us, 0),
+      memory_bytes: rounded(memory_bytes, 0),
+    };
+  });
+}
+
+/** The gateway's own bound on connections that wait for headers: one less than the platform's six. */
+const connections_count = 5;
+
+function toListRow({ upstreams, answer_bytes, warm, cold, discovered, restarted, ...rest }: ListFigures): ListRow {
+  const round_us = Math.ceil(upstreams / connections_count) * delay_ms * 1000;
+  const overRound = (samples: readonly Sample[]): number | null => {
+    const p50_us = median(samples.map((sample) => sample.p50_us));
+    return rounded(p50_us === undefined ? undefined : p50_us / round_us, 2);
   };
   return {
-    rows: cells.filter(({ upstreams }) => upstreams === undefined).map(row),
-    operations,
-    lists: cells.flatMap(({ path, connections, upstreams, answer_bytes }) => {
-      if (upstreams === undefined) return [];
-      const own = of(path, connections);
-      const figures = { p50_us: figure(own, "p50_us"), p99_us: figure(own, "p99_us"), cpu_us: figure(own, "cpu_us") };
-      return [{ upstreams, answer_bytes, ...figures }];
-    }),
-    memory: { start_bytes: rounded(memory.start_bytes, 0), end_bytes: rounded(memory.end_bytes, 0) },
-    rounds: Math.max(0, ...[...samples.values()].map((list) => list.length)),
-    calls,
-    machine: { ...machine, load_average: Number(machine.load_average.toFixed(2)) },
+    upstreams,
+    answer_bytes,
+    p50_us: figure(warm, "p50_us"),
+    p99_us: figure(warm, "p99_us"),
+    cpu_us: figure(warm, "cpu_us"),
+    static: { p50_ratio: ratio(warm, rest.static, "p50_us"), cpu_ratio: ratio(warm, rest.static, "cpu_us") },
+    restarted_us: figure(restarted, "p50_us"),
+    discovered_us: figure(discovered, "p50_us"),
+    cold_us: figure(cold, "p50_us"),
+    round_us,
+    discovered_ratio: overRound(discovered),
+    cold_ratio: overRound(cold),
   };
 }
 
-const shown = (value: number | string | null): string => (value === null ? "n/a" : String(value));
-
-function table(head: readonly string[], rows: readonly (readonly (number | string | null)[])[]): string[] {
-  const lines = [head, ...rows.map((row) => row.map(shown))];
-  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  return lines.map((line) =>
-    line
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
-      .join("  ")
-      .trimEnd(),
-  );
-}
-
-const mebibytes = (bytes: number | null): string => (bytes === null ? "n/a" : `${Math.round(bytes / 1024 / 1024)} MiB`);
-
-export function toText({ rows, operations, lists, memory, rounds, calls, machine }: Report): string {
-  const calling = table(
-    ["path", "conn", "cpu_us", "p50_us", "p99_us", "calls/s", "cpu_ratio", "p50_ratio", "cpu/floor", "p50/floor"],
-    rows.map((row) => [
-      row.path,
-      row.connections,
-      row.cpu_us,
-      row.p50_us,
-      row.p99_us,
-      row.rps,
-      row.cpu_ratio,
-      row.p50_ratio,
-      row.floor.cpu_ratio,
-      row.floor.p50_ratio,
-    ]),
-  );
-  const listing = table(
-    ["tools/list, warm: upstreams", "bytes", "cpu_us", "p50_us", "p99_us"],
-    lists.map((list) => [list.upstreams, list.answer_bytes, list.cpu_us, list.p50_us, list.p99_us]),
-  );
-  const counts = Object.entries(operations)
-    .map(([name, count]) => `${count} ${name}`)
-    .join(", ");
-  return [
-    "tools/call; ratios of governed rows are against floor+audit, which makes the same audit sends",
-    ...["", ...calling, "", ...listing, ""],
-    `Operations of a warm call: ${counts}`,
-    `Memory of workerd: ${mebibytes(memory.start_bytes)} at the start, ${mebibytes(memory.end_bytes)} at the end`,
-    `${calls} calls in ${rounds} rounds, every answer compared`,
-    `${machine.cores} cores, ${machine.pinned ? "one of them for workerd and one for the rest" : "nothing pinned"}; load average before the run ${machine.load_average}`,
-  ].join("\n");
+export function toReport({ operations, calls, sessions, lists, machine, calls_count }: Figures): Report {
+  const samples = [...(calls?.samples.values() ?? [])];
+  return {
+    rows: calls === undefined ? [] : toRows(calls),
+    operations:
+      operations === undefined
+        ? null
+        : { ...operations.warm, legacy: operations.legacy, legacy_to_modern: operations.legacyToModern },
+    sessions: toSessionRows(sessions),
+    lists: lists.map(toListRow),
+    memory: {
+      start_bytes: rounded(calls?.memory.start_bytes, 0),
+      end_bytes: rounded(calls?.memory.end_bytes, 0),
+    },
+    rounds: Math.max(0, ...samples.map((list) => list.length)),
+    calls: calls_count,
+    machine: { ...machine, load_average: Number(machine.load_average.toFixed(2)) },
+  };
 }

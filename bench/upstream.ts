@@ -1,7 +1,8 @@
 /**
- * A process: the fastest honest MCP server of 2026-07-28 behind the gateway. It checks what reaches it, since a gateway that
- * loses a header or the credential would otherwise look fast.
+ * A process: the fastest honest MCP servers behind the gateway, one of 2026-07-28 and one of 2025-11-25 that keeps sessions.
+ * They check what reaches them, since a gateway that loses a header or the credential would otherwise look fast.
  */
+import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { answerWith } from "./peer.ts";
 
@@ -14,22 +15,25 @@ export interface UpstreamStarted {
   readonly port: number;
 }
 
-const version = "2026-07-28";
+/** Where the servers are. */
+export const upstreamPaths = {
+  modern: "/mcp",
+  legacy: "/legacy",
+  /** The modern one, each of whose answers takes `delay_ms`. */
+  delayed: "/delayed",
+} as const;
+
+export const delay_ms = 20;
+
+const modernVersion = "2026-07-28";
+const legacyVersion = "2025-11-25";
 const tools_count = 20;
 
-const small = JSON.stringify({
-  resultType: "complete",
-  content: [{ type: "text", text: "s".repeat(64) }],
-});
-const large = JSON.stringify({
-  resultType: "complete",
-  content: [{ type: "text", text: "l".repeat(64 * 1024) }],
-});
+const content = (text: string): object => ({ content: [{ type: "text", text }] });
+const small = content("s".repeat(64));
+const large = content("l".repeat(64 * 1024));
 
-const tools = JSON.stringify({
-  resultType: "complete",
-  ttlMs: 60_000,
-  cacheScope: "private",
+const tools = {
   tools: Array.from({ length: tools_count }, (_, at) => ({
     name: at === 0 ? "small" : at === 1 ? "large" : `tool_${at}`,
     title: `Tool ${at}`,
@@ -40,14 +44,35 @@ const tools = JSON.stringify({
       required: ["query"],
     },
   })),
-});
+};
 
-const discovered = JSON.stringify({
-  resultType: "complete",
-  supportedVersions: [version],
-  capabilities: { tools: {} },
-  serverInfo: { name: "gatehouse-bench-upstream", version: "1.0.0" },
-});
+const described = { capabilities: { tools: {} }, serverInfo: { name: "gatehouse-bench-upstream", version: "1.0.0" } };
+
+/** Results as JSON, made once. */
+interface Results {
+  readonly small: string;
+  readonly large: string;
+  readonly tools: string;
+  /** Of `server/discover`, or of `initialize`. */
+  readonly described: string;
+}
+
+const complete = { resultType: "complete" };
+
+const modernResults: Results = {
+  small: JSON.stringify({ ...complete, ...small }),
+  large: JSON.stringify({ ...complete, ...large }),
+  // Longer than a run, so that no list is asked for again in the middle of it.
+  tools: JSON.stringify({ ...complete, ttlMs: 600_000, cacheScope: "private", ...tools }),
+  described: JSON.stringify({ ...complete, supportedVersions: [modernVersion], ...described }),
+};
+
+const legacyResults: Results = {
+  small: JSON.stringify(small),
+  large: JSON.stringify(large),
+  tools: JSON.stringify(tools),
+  described: JSON.stringify({ protocolVersion: legacyVersion, ...described }),
+};
 
 interface Rpc {
   readonly jsonrpc?: unknown;
@@ -60,47 +85,97 @@ interface Rpc {
   };
 }
 
-/** @returns the text of the result, or what is wrong with the request */
-function resultOf(incoming: IncomingMessage, message: Rpc, token: string): { result: string } | { wrong: string } {
-  const { headers } = incoming;
-  const { method, params } = message;
-  const meta = (params?._meta ?? {}) as Record<string, unknown>;
-  if (headers.authorization !== `Bearer ${token}`) return { wrong: "authorization" };
-  if (headers["content-type"] !== "application/json") return { wrong: "content-type" };
-  if (headers["mcp-protocol-version"] !== version) return { wrong: "mcp-protocol-version" };
-  if (headers["mcp-method"] !== method) return { wrong: "mcp-method" };
-  if (meta["io.modelcontextprotocol/protocolVersion"] !== version) return { wrong: "_meta" };
-  if (message.jsonrpc !== "2.0" || (typeof message.id !== "number" && typeof message.id !== "string")) {
-    return { wrong: "envelope" };
-  }
-  if (method === "server/discover") return { result: discovered };
-  if (method === "tools/list") return { result: tools };
-  if (method !== "tools/call" || headers["mcp-name"] !== params?.name) return { wrong: "mcp-name" };
-  if (typeof params?.arguments?.query !== "string") return { wrong: "arguments" };
-  return { result: params.name === "large" ? large : small };
+interface Seen {
+  readonly headers: IncomingMessage["headers"];
+  readonly message: Rpc;
 }
 
+/** What is sent back: a result, nothing for a notification, or what is wrong with the request. */
+type Found = { result: string; session?: string } | { accepted: true } | { wrong: string; status?: number };
+
+function checkEnvelope({ headers, message }: Seen, token: string): string | undefined {
+  if (headers.authorization !== `Bearer ${token}`) return "authorization";
+  if (headers["content-type"] !== "application/json") return "content-type";
+  return message.jsonrpc === "2.0" ? undefined : "envelope";
+}
+
+const isId = (id: unknown): boolean => typeof id === "number" || typeof id === "string";
+
+function called({ params }: Rpc, results: Results): Found {
+  if (typeof params?.arguments?.query !== "string") return { wrong: "arguments" };
+  return { result: params.name === "large" ? results.large : results.small };
+}
+
+function modern({ headers, message }: Seen): Found {
+  const { method, params, id } = message;
+  const meta = (params?._meta ?? {}) as Record<string, unknown>;
+  if (headers["mcp-protocol-version"] !== modernVersion) return { wrong: "mcp-protocol-version" };
+  if (headers["mcp-method"] !== method) return { wrong: "mcp-method" };
+  if (meta["io.modelcontextprotocol/protocolVersion"] !== modernVersion) return { wrong: "_meta" };
+  if (!isId(id)) return { wrong: "id" };
+  if (method === "server/discover") return { result: modernResults.described };
+  if (method === "tools/list") return { result: modernResults.tools };
+  if (method !== "tools/call" || headers["mcp-name"] !== params?.name) return { wrong: "mcp-name" };
+  return called(message, modernResults);
+}
+
+const sessions = new Set<string>();
+
+function legacy({ headers, message }: Seen): Found {
+  const { method, id } = message;
+  if (method === "initialize") {
+    const session = randomUUID();
+    sessions.add(session);
+    return { result: legacyResults.described, session };
+  }
+  const session = headers["mcp-session-id"];
+  if (session === undefined) return { wrong: "mcp-session-id" };
+  if (typeof session !== "string" || !sessions.has(session)) return { wrong: "session", status: 404 };
+  if (headers["mcp-protocol-version"] !== legacyVersion) return { wrong: "mcp-protocol-version" };
+  if (id === undefined) return { accepted: true };
+  if (!isId(id)) return { wrong: "id" };
+  if (method === "tools/list") return { result: legacyResults.tools };
+  return method === "tools/call" ? called(message, legacyResults) : { wrong: "method" };
+}
+
+const servers: ReadonlyMap<string | undefined, (seen: Seen) => Found> = new Map([
+  [upstreamPaths.modern, modern],
+  [upstreamPaths.delayed, modern],
+  [upstreamPaths.legacy, legacy],
+]);
+
 function answer(incoming: IncomingMessage, outgoing: ServerResponse, body: string, token: string): void {
+  const serve = servers.get(incoming.url);
+  if (incoming.method === "DELETE") return void outgoing.writeHead(200).end();
+  if (incoming.method !== "POST" || serve === undefined) return void outgoing.writeHead(405).end();
   const message = JSON.parse(body) as Rpc;
-  const found = resultOf(incoming, message, token);
-  const wrong = "wrong" in found;
-  const member = wrong
-    ? `"error":{"code":-32600,"message":"The benchmark's upstream refuses: ${found.wrong}"}`
-    : `"result":${found.result}`;
-  const text = `{"jsonrpc":"2.0","id":${JSON.stringify(message.id)},${member}}`;
-  outgoing.writeHead(wrong ? 400 : 200, {
+  const seen = { headers: incoming.headers, message };
+  const unfit = checkEnvelope(seen, token);
+  const found: Found = unfit === undefined ? serve(seen) : { wrong: unfit };
+  if ("accepted" in found) return void outgoing.writeHead(202, { "content-length": 0 }).end();
+  const [status, member] =
+    "wrong" in found
+      ? [found.status ?? 400, `"error":{"code":-32600,"message":"The benchmark's upstream refuses: ${found.wrong}"}`]
+      : [200, `"result":${found.result}`];
+  const text = `{"jsonrpc":"2.0","id":${JSON.stringify(message.id ?? null)},${member}}`;
+  outgoing.writeHead(status, {
     "content-type": "application/json",
     "content-length": Buffer.byteLength(text),
+    ...("session" in found ? { "mcp-session-id": found.session } : {}),
   });
   outgoing.end(text);
 }
 
-answerWith<UpstreamStart, UpstreamStarted>(async ({ token }) => {
+async function start({ token }: UpstreamStart): Promise<UpstreamStarted> {
   // Idle connections stay open for the whole run: a reconnect would be counted as the gateway's latency.
   const server = createServer({ keepAliveTimeout: 600_000 }, (incoming, outgoing) => {
     const chunks: Buffer[] = [];
     incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
-    incoming.on("end", () => answer(incoming, outgoing, Buffer.concat(chunks).toString("utf8"), token));
+    incoming.on("end", () => {
+      const reply = (): void => answer(incoming, outgoing, Buffer.concat(chunks).toString("utf8"), token);
+      if (incoming.url === upstreamPaths.delayed) setTimeout(reply, delay_ms);
+      else reply();
+    });
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -108,4 +183,7 @@ answerWith<UpstreamStart, UpstreamStarted>(async ({ token }) => {
   });
   const address = server.address();
   return { port: typeof address === "object" && address !== null ? address.port : 0 };
-});
+}
+
+// Also imported for its paths.
+if (import.meta.main) answerWith<UpstreamStart, UpstreamStarted>(start);

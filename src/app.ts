@@ -151,7 +151,7 @@ const preflight: MiddlewareHandler<{ Bindings: Env; Variables: Variables }> = as
       status: 204,
       headers: {
         ...cors,
-        "access-control-allow-methods": "POST",
+        "access-control-allow-methods": "POST, GET, DELETE",
         "access-control-allow-headers": c.req.header("access-control-request-headers") ?? "",
         "access-control-max-age": "600",
       },
@@ -159,7 +159,7 @@ const preflight: MiddlewareHandler<{ Bindings: Env; Variables: Variables }> = as
   }
   await next();
   for (const [name, value] of Object.entries(cors)) c.res.headers.set(name, value);
-  c.res.headers.set("access-control-expose-headers", "WWW-Authenticate");
+  c.res.headers.set("access-control-expose-headers", "WWW-Authenticate, Mcp-Session-Id");
   return undefined;
 };
 

@@ -146,8 +146,8 @@ export const limits = {
   /** KV is only a cache: past this the server itself is asked. */
   cacheRead_ms: 500,
   eras_count: 2_000,
+  /** Sessions with servers of 2025 of which an isolate remembers the log level that it set last. */
   legacySessions_count: 2_000,
-  legacySession_ms: 10 * minute,
   credentialCache_ms: 60 * second,
   credentialCache_count: 1_000,
   redirectHops_count: 3,

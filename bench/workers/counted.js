@@ -76,6 +76,7 @@ function countedBindings(env) {
     TENANT: namespace(env.TENANT),
     OUTBOX: namespace(env.OUTBOX),
     LEDGER: namespace(env.LEDGER),
+    SESSION: namespace(env.SESSION),
     AUDIT: counting(env.AUDIT, "queue", undefined),
   };
 }

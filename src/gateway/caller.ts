@@ -28,10 +28,12 @@ export interface Caller {
   readonly started_at: number;
   /** Of the HTTP request. */
   readonly headers: Headers;
+  /** Aborts when the client closes the connection. */
+  readonly gone: AbortSignal;
 }
 
 export function exchangeOf(
-  { front, snapshot, principal, started_at, headers }: Caller,
+  { front, snapshot, principal, started_at, headers, gone }: Caller,
   request: ClientRequest,
   request_bytes: number,
   session?: Exchange["session"],
@@ -39,7 +41,7 @@ export function exchangeOf(
   const { platform, tenant, endpoint, vault, recorder, fetch, source } = front;
   const cancelled = new AbortController();
   return {
-    ...{ platform, tenant, snapshot, principal, endpoint, vault, recorder, fetch, source, headers },
+    ...{ platform, tenant, snapshot, principal, endpoint, vault, recorder, fetch, source, headers, gone },
     ...{ request, request_bytes, started_at },
     ...(session === undefined ? {} : { session }),
     signal: cancelled.signal,

@@ -36,6 +36,8 @@ export interface Exchange {
    * notification, since a lost connection is none there.
    */
   readonly signal: AbortSignal;
+  /** Aborts when the client closes the connection, whatever that means for the request. */
+  readonly gone: AbortSignal;
   /** Aborts `signal` from within: nobody wants the answer any more. */
   abandon(): void;
   readonly source: { readonly country?: string; readonly network?: string };

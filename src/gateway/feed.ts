@@ -95,6 +95,8 @@ export class Feed {
     const until = clock.now() + limits.listen_ms;
     const graceful: Ending = { outcome: { status: "ok" }, body: last };
     void this.#watchStanding();
+    // Whoever reads may wait for a message that will not come.
+    this.#exchange.signal.addEventListener("abort", () => this.#arrived.resolve(), { once: true });
     let silent_since = clock.now();
     try {
       let tick = this.#tick();

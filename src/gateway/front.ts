@@ -45,7 +45,14 @@ export async function handleMcp(request: Request, front: Front): Promise<Respons
     front.countUnknown(admitted.error.reason ?? admitted.error.code);
     return toRpcResponse(withChallenge(admitted.error, front.tenant.origin, front.endpoint.path));
   }
-  const caller: Caller = { front, snapshot, principal: admitted.value, started_at, headers: request.headers };
+  const caller: Caller = {
+    front,
+    snapshot,
+    principal: admitted.value,
+    started_at,
+    headers: request.headers,
+    gone: request.signal,
+  };
 
   const unfit = checkMethod(request) ?? checkLoop(request.headers);
   if (unfit !== undefined) return rejected(caller, { failure: unfit, size_bytes: 0 });
@@ -61,24 +68,25 @@ async function handlePost(request: Request, caller: Caller): Promise<Response> {
   const posted = parsePosted(body.value);
   if (!posted.ok) return rejected(caller, { ...posted.error, size_bytes });
   return classifyPosted(posted.value, request.headers) === "modern"
-    ? handleModern(request, caller, posted.value, size_bytes)
+    ? handleModern(caller, posted.value, size_bytes)
     : handleLegacy(caller, posted.value, size_bytes);
 }
 
-async function handleModern(request: Request, caller: Caller, posted: Posted, size_bytes: number): Promise<Response> {
+async function handleModern(caller: Caller, posted: Posted, size_bytes: number): Promise<Response> {
   const read = onlyMessage(posted);
   if (!read.ok) return rejected(caller, { ...read.error, size_bytes });
   const message = read.value;
-  const unfit = checkAcceptsBoth(request.headers);
+  const unfit = checkAcceptsBoth(caller.headers);
   if (unfit !== undefined) return rejected(caller, { failure: unfit, size_bytes });
   // 2026-07-28 defines no notification from clients over HTTP: it is taken and goes nowhere.
   if (message.kind === "notification") return new Response(null, { status: 202 });
   const { id, method } = message;
-  const checked = checkModern(message, request.headers);
+  const checked = checkModern(message, caller.headers);
   if (!checked.ok) return rejected(caller, { failure: checked.error, size_bytes, id, method });
   const exchange = exchangeOf(caller, checked.value, size_bytes);
-  if (request.signal.aborted) exchange.abandon();
-  else request.signal.addEventListener("abort", () => exchange.abandon(), { once: true });
+  // MCP 2026-07-28 "Cancellation": closing the connection is one.
+  if (caller.gone.aborted) exchange.abandon();
+  else caller.gone.addEventListener("abort", () => exchange.abandon(), { once: true });
   return dispatch(exchange);
 }
 

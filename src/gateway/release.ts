@@ -128,8 +128,8 @@ function releaseStream(exchange: Exchange, messages: Messages, record: RecordOut
   // A client that closes the connection cancels the stream; the signal covers one that leaves before it reads.
   let left: Promise<void> | undefined;
   const cancel = (): Promise<void> => (left ??= leave());
-  const { signal } = exchange;
-  if (!sender.outlivesClient) {
+  const signals = sender.outlivesClient ? [exchange.gone] : [exchange.gone, exchange.signal];
+  for (const signal of signals) {
     if (signal.aborted) void cancel();
     else signal.addEventListener("abort", () => void cancel(), { once: true });
   }

@@ -53,7 +53,7 @@ async function finishLegacy(
   const isTask = methodName.startsWith("tasks/") && methodName !== "tasks/result";
   const changes = [
     request.aggregate && prefixResult(result, server.slug),
-    keepListable(methodName, result),
+    keepListable(methodName, result, "legacy"),
     await toClientTasks(exchange, server.id, result, isTask),
   ];
   const status = isObject(result["task"]) ? "task" : result["isError"] === true ? "tool_error" : "ok";

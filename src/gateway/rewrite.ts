@@ -23,17 +23,6 @@ const each = (list: Json | undefined, change: (item: Json) => boolean): boolean 
   Array.isArray(list) && list.map(change).some(Boolean);
 
 /**
- * A tool that has a user interface names the resource which holds it.
- * @see MCP Apps extension, "Tool metadata", with the older spelling of its member
- */
-export function prefixTool(tool: JsonObject, slug: string): boolean {
-  const meta = tool["_meta"];
-  if (!isObject(meta)) return false;
-  const changes = [prefixMember(meta["ui"], "resourceUri", slug), prefixMember(meta, "ui/resourceUri", slug)];
-  return changes.some(Boolean);
-}
-
-/**
  * The messages of `sampling/createMessage`: what a tool gave may be among them.
  * @see MCP 2025-11-25 sampling, "Tool Result Content"
  */

@@ -111,7 +111,6 @@ describe("tasks of 2025-11-25", () => {
     const stream = client.experimental.tasks.callToolStream(
       { name: "test_task", arguments: { ms: 100 } },
       CallToolResultSchema,
-      CreateTaskResultSchema,
       { task: { ttl: 60_000 } },
     );
     for await (const message of stream) {

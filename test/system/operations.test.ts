@@ -1,18 +1,16 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { countOperations, type Counted } from "../../bench/operations.ts";
-import { startPeer } from "../../bench/peer.ts";
-import type { UpstreamStart, UpstreamStarted } from "../../bench/upstream.ts";
+import { startUpstreams, type UpstreamProcess } from "../../bench/upstreams.ts";
 
-const upstream = startPeer<UpstreamStart, UpstreamStarted>(new URL("../../bench/upstream.ts", import.meta.url));
+let upstream: UpstreamProcess;
 let counted: Counted;
 
 beforeAll(async () => {
-  const token = "credential-of-the-upstream";
-  const { port } = await upstream.ask({ token }, 60_000);
-  counted = await countOperations(new URL(`http://127.0.0.1:${port}/mcp`), token);
+  upstream = await startUpstreams();
+  counted = await countOperations(upstream.upstreams);
 });
 
-afterAll(() => upstream.stop());
+afterAll(() => upstream.peer.stop());
 
 it("operations: a warm governed tools/call touches no storage and no Durable Object, and makes one subrequest and two audit sends", () => {
   expect(counted.warm).toEqual({ d1: 0, kv: 0, do: 0, queue: 2, subrequests: 1 });

@@ -62,7 +62,10 @@ export async function askCatalog(
 ): Promise<Result<{ readonly catalog: Catalog; readonly isShared: boolean }, Failure>> {
   const fetched = await fetchList(context, server, kind);
   if (!fetched.ok) {
-    context.platform.waitUntil(noteStatus(context, server, { outcome: outcomeWord(fetched.error), isOk: false }));
+    // A client that left, or a deadline of the whole list, says nothing about the server.
+    const isItsOwn = fetched.error.code !== "cancelled";
+    const noted = { outcome: outcomeWord(fetched.error), isOk: false };
+    if (isItsOwn) context.platform.waitUntil(noteStatus(context, server, noted));
     return fetched;
   }
   const { stored, items } = fetched.value;

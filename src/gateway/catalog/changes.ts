@@ -24,9 +24,10 @@ export function forgetCatalog(context: UpstreamContext, server: Server, method: 
   changes.set(keyOf(context, server, method), context.platform.ports.clock.now());
 }
 
+/** @param fetched_at when the question was sent: one sent in the millisecond of the news was answered after the change */
 export function hasChanged(context: UpstreamContext, server: Server, method: ListMethod, fetched_at: number): boolean {
   const changed_at = changes.get(keyOf(context, server, method));
-  return changed_at !== undefined && fetched_at <= changed_at;
+  return changed_at !== undefined && fetched_at < changed_at;
 }
 
 /**

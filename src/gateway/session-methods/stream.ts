@@ -15,7 +15,7 @@ import { isListChanged, toLegacy } from "../notify.ts";
 import { permittedServers } from "../permit.ts";
 import { refusedWithoutId, type Messages, type Reply } from "../reply.ts";
 import { parseEventId } from "../sender.ts";
-import { readFacts, type Facts } from "../session/index.ts";
+import { rereadFacts, type Facts } from "../session/index.ts";
 import { eraOf, watchUpstream, type UpstreamMessage, type Verdict, type WatchFilter } from "../upstream/index.ts";
 import { replay } from "./replay.ts";
 
@@ -130,7 +130,9 @@ class SessionStream {
         const { value: watch } = watched;
         const source = { permitted, watch, take: (message: UpstreamMessage) => this.#take(permitted, message) };
         if (verdict.era === "modern") this.#listening.set(permitted.server.id, { source, uris: uris.join("\n") });
-        return this.#feed.add(source);
+        this.#feed.add(source);
+        // The client may have subscribed to more since.
+        return this.#resubscribe();
       }
       if (watched.error.reason === "no_stream") return;
       await clock.sleep(limits.watchRetry_ms, this.#over.signal);
@@ -149,7 +151,7 @@ class SessionStream {
 
   async #facts(): Promise<Facts | undefined> {
     const { session } = this.#exchange;
-    const facts = session === undefined ? undefined : await readFacts(this.#exchange, session.client.owner);
+    const facts = session === undefined ? undefined : await rereadFacts(this.#exchange, session.client.owner);
     return facts?.ok === true ? facts.value : session?.facts;
   }
 

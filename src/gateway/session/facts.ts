@@ -37,9 +37,14 @@ export async function readFacts(context: SessionContext, owner: string): Promise
     const unchanged = knownFacts(shardName, owner);
     if (unchanged !== undefined) return ok(unchanged);
   }
-  const asked_at = platform.ports.clock.now();
+  return rereadFacts(context, owner);
+}
+
+/** The facts as they are now: for who was told that they changed, which may be before this isolate remembers it. */
+export async function rereadFacts(context: SessionContext, owner: string): Promise<Result<Facts, Failure>> {
+  const asked_at = context.platform.ports.clock.now();
   const state = await askShard(context, owner, limits.snapshotFirst_ms, (object) => object.read(owner));
-  return state.ok ? ok(learnFacts(shardName, owner, state.value, asked_at)) : state;
+  return state.ok ? ok(learnFacts(shardOf(context.tenant.id, owner), owner, state.value, asked_at)) : state;
 }
 
 /**

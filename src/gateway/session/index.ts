@@ -5,6 +5,7 @@ export {
   markDiverged,
   readFacts,
   removeSubscription,
+  rereadFacts,
   setLogLevel,
 } from "./facts.ts";
 export type { Replay } from "./event-rows.ts";

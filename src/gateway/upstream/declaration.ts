@@ -8,7 +8,7 @@ export interface Declaration {
   readonly instructions: string | undefined;
 }
 
-const used = ["tools", "prompts", "resources", "completions", "logging", "extensions"];
+const used = ["tools", "prompts", "resources", "completions", "logging", "tasks", "extensions"];
 
 /** A capability whose details are too long is kept as bare fact. */
 export function readDeclaration(capabilities: Json | undefined, instructions: Json | undefined): Declaration {

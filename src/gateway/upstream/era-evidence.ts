@@ -25,6 +25,8 @@ const refusalsOfAnotherEra: ReadonlySet<string | undefined> = new Set([
   "upstream_http_404",
   "upstream_http_405",
   "initialize_refused",
+  // HTTP+SSE that is no longer there.
+  "no_endpoint",
 ]);
 
 /** A request that was refused for its revision, so that nothing of what was agreed on with the server holds. */

@@ -4,9 +4,9 @@
  * @see MCP 2025-11-25 streamable HTTP, "Resumability and Redelivery"; SEP-1699
  */
 import type { Excuse, SafeResponse } from "../../egress/index.ts";
-import { failure, type Failure } from "../../errors.ts";
+import type { Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
-import { err, type Result } from "../../ports.ts";
+import type { Result } from "../../ports.ts";
 import type { SseCursor } from "../../protocol/index.ts";
 import type { Target, UpstreamContext } from "./call.ts";
 import { get } from "./http.ts";
@@ -71,7 +71,6 @@ async function reconnect(
   const pause_ms = retryPause_ms(cursor);
   if (resumption.length === 0 || clock.now() + pause_ms >= request.until) return undefined;
   await clock.sleep(pause_ms, context.signal);
-  if (context.signal.aborted) return err(failure("cancelled", undefined, { reason: "cancelled_by_caller" }));
   const response = await get(context, server, {
     headers: [...request.headers, ...resumption],
     total_ms: Math.max(1, request.until - clock.now()),

@@ -1,49 +1,61 @@
-/** The two official peers of each kind: Gatehouse in front of a 2025 server and of a modern one, and real clients before it. */
+/** Gatehouse before servers of both eras at once, and the Inspector's command line before it. */
 import { execFile } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { registerServer } from "../../../scripts/lib/admin-api.ts";
 import { bin } from "../../../scripts/lib/root.ts";
-import { startDemo, startEverything } from "../../../scripts/lib/upstreams.ts";
+import { startDemo } from "../../../scripts/lib/upstreams.ts";
+import { startEverything } from "../support/everything.ts";
+import { startFixture } from "../support/fixture-server.ts";
 import { startGatehouse, type Gatehouse } from "../support/gatehouse.ts";
+import type { ClientKind, Door, Peer } from "./sdk-clients.ts";
 
 export interface Site {
   readonly gatehouse: Gatehouse;
   /** Empty in development mode. */
   readonly token: string;
+  door(path: string): Door;
   stop(): Promise<void>;
 }
 
+/** The everything server (2025-11-25), the demo server (2026-07-28) and the fixture as each of the two, all registered. */
 export async function startSite(mode: "development" | "enterprise"): Promise<Site> {
-  const [everything, demo] = await Promise.all([startEverything(), startDemo()]);
+  const scratch = await mkdtemp(join(tmpdir(), "gatehouse-clients-"));
+  const [everything, demo, modern, legacy] = await Promise.all([
+    startEverything(),
+    startDemo(),
+    startFixture({ eras: "modern" }),
+    startFixture({ eras: "legacy" }),
+  ]);
+  const servers = Object.entries({ everything, demo, modern, legacy }).map(([slug, { url }]) => [slug, url] as const);
   const gatehouse = await startGatehouse({
     mode,
-    vars: { GATEHOUSE_EGRESS_ORIGINS: `${everything.url.origin} ${demo.url.origin}` },
+    vars: { GATEHOUSE_EGRESS_ORIGINS: servers.map(([, { origin }]) => origin).join(" ") },
   });
-  await gatehouse.api("POST", "/servers", { slug: "everything", url: everything.url.href });
-  await gatehouse.api("POST", "/servers", { slug: "demo", url: demo.url.href });
-  const token = mode === "enterprise" ? (await gatehouse.issueClientToken(["everything", "demo"])).token : "";
+  for (const [slug, { href }] of servers) await registerServer(gatehouse.api, { slug, url: href });
+  const slugs = servers.map(([slug]) => slug);
+  const token = mode === "enterprise" ? (await gatehouse.issueClientToken(slugs)).token : "";
   return {
-    gatehouse,
-    token,
+    ...{ gatehouse, token },
+    door: (path) => ({ url: new URL(path, gatehouse.url), token, scratch }),
     async stop() {
       await gatehouse.dispose();
-      await Promise.all([everything.stop(), demo.stop()]);
+      await Promise.all([everything.stop(), demo.stop(), modern.close(), legacy.close()]);
+      await rm(scratch, { recursive: true });
     },
   };
 }
 
-/** An SDK v2 client, connected. */
-export async function connect(site: Site, path: string, mode: "auto" | { pin: string }): Promise<Client> {
-  const client = new Client(
-    { name: "system-test", version: "1.0.0" },
-    { versionNegotiation: { mode }, capabilities: { elicitation: { form: {} } } },
-  );
-  client.setRequestHandler("elicitation/create", async () => ({ action: "accept", content: { people: 4 } }));
-  const headers = site.token === "" ? {} : { authorization: `Bearer ${site.token}` };
-  await client.connect(
-    new StreamableHTTPClientTransport(new URL(path, site.gatehouse.url), { requestInit: { headers } }),
-  );
-  return client;
+/** Connects, uses and closes. */
+export async function withPeer<T>(kind: ClientKind, door: Door, use: (peer: Peer) => Promise<T>): Promise<T> {
+  const peer = await kind.connect(door);
+  try {
+    return await use(peer);
+  } finally {
+    await peer.client.close();
+  }
 }
 
 const run = promisify(execFile);
@@ -52,7 +64,7 @@ const run = promisify(execFile);
 export async function inspect(
   site: Site,
   path: string,
-  era: "modern" | "auto",
+  era: "modern" | "legacy" | "auto",
   args: readonly string[],
 ): Promise<unknown> {
   const { stdout } = await run(

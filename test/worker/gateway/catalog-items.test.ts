@@ -5,6 +5,7 @@ import { exposedName } from "../../../src/gateway/catalog/names.ts";
 import { keepListable } from "../../../src/gateway/catalog/index.ts";
 import { limits } from "../../../src/limits.ts";
 import type { Json, JsonObject } from "../../../src/ports.ts";
+import { legacyUpstream } from "./legacy-upstream.ts";
 import {
   ask,
   createHarness,
@@ -159,6 +160,26 @@ describe("items of other lists", () => {
   });
 });
 
+/** The tools of the aggregate, for a client that begins a session with these capabilities. */
+async function legacyList(capabilities: JsonObject): Promise<JsonObject> {
+  const post = (body: JsonObject, session?: string): Promise<Response> =>
+    harness.fetch(`${tenant.origin}/mcp`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        accept: "application/json, text/event-stream",
+        authorization: `Bearer ${token}`,
+        ...(session === undefined ? {} : { "mcp-session-id": session, "mcp-protocol-version": "2025-06-18" }),
+      },
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, ...body }),
+    });
+  const clientInfo = { name: "old", version: "1" };
+  const params = { protocolVersion: "2025-06-18", capabilities, clientInfo };
+  const begun = await post({ method: "initialize", params });
+  const listed = await post({ method: "tools/list" }, begun.headers.get("mcp-session-id") ?? "");
+  return listed.json();
+}
+
 describe("a client of the 2025 revisions", () => {
   it("F4: gets a tool without the output schema that it would reject the whole list for", () => {
     const result: JsonObject = {
@@ -177,24 +198,7 @@ describe("a client of the 2025 revisions", () => {
       { ...good, name: "b", outputSchema: { type: "object" } },
     ];
     await serve({ up: modernUpstream(() => ({ tools, ttlMs: 60_000 })) });
-    const post = async (body: JsonObject, session?: string): Promise<Response> =>
-      harness.fetch(`${tenant.origin}/mcp`, {
-        method: "POST",
-        headers: {
-          "content-type": "application/json",
-          accept: "application/json, text/event-stream",
-          authorization: `Bearer ${token}`,
-          ...(session === undefined ? {} : { "mcp-session-id": session, "mcp-protocol-version": "2025-06-18" }),
-        },
-        body: JSON.stringify({ jsonrpc: "2.0", id: 1, ...body }),
-      });
-    const clientInfo = { name: "old", version: "1" };
-    const begun = await post({
-      method: "initialize",
-      params: { protocolVersion: "2025-06-18", capabilities: {}, clientInfo },
-    });
-    const listed = await post({ method: "tools/list" }, begun.headers.get("mcp-session-id") ?? "");
-    expect(await listed.json()).toEqual({
+    expect(await legacyList({})).toEqual({
       jsonrpc: "2.0",
       id: 1,
       result: {
@@ -205,6 +209,28 @@ describe("a client of the 2025 revisions", () => {
         _meta: { "gatehouse/upstreams": { up: "ok" } },
       },
     });
+  });
+
+  it("F4: gets the list for what it can do, where the server lists by that", async () => {
+    const declared: JsonObject[] = [];
+    const old = legacyUpstream({ sessions: ["0", "1", "2"] }, ({ headers }) => {
+      const canSample = declared[Number(headers.get("mcp-session-id"))]?.["sampling"] !== undefined;
+      return { tools: canSample ? [good, { ...good, name: "samples" }] : [good] };
+    });
+    await serve({
+      up: (seen) => {
+        if (seen.message["method"] === "initialize") {
+          declared.push(objectAt(objectAt(seen.message, "params"), "capabilities"));
+        }
+        return old(seen);
+      },
+    });
+    const namesFor = async (capabilities: JsonObject): Promise<Json[]> =>
+      (objectAt(await legacyList(capabilities), "result")["tools"] as JsonObject[]).map(({ name }) => name ?? null);
+    expect(await namesFor({})).toEqual(["up__good"]);
+    expect(await namesFor({ sampling: {} })).toEqual(["up__good", "up__samples"]);
+    expect(await namesFor({})).toEqual(["up__good"]);
+    expect(sent(harness, "tools/list")).toHaveLength(2);
   });
 });
 

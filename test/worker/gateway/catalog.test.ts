@@ -287,6 +287,7 @@ describe("a server that says that its list changed", () => {
   it("F6: is asked again at the next list of anybody, which waits for it", async () => {
     serve(old);
     await list();
+    clock.advance(1);
     const other = await tenant.addClient([server]);
     await call();
     tools = [tool("two")];
@@ -296,6 +297,7 @@ describe("a server that says that its list changed", () => {
   it("F6: and fails then, is served as it was stored", async () => {
     serve(old);
     await list();
+    clock.advance(1);
     const other = await tenant.addClient([server]);
     await call();
     serve(broken);
@@ -307,6 +309,7 @@ describe("a server that says that its list changed", () => {
   it("F6: in one session is asked for that session alone, and what it answers is nobody else's", async () => {
     serve(old);
     await list();
+    clock.advance(1);
     const other = await tenant.addClient([server]);
     await list(other.token);
     await call();
@@ -328,6 +331,7 @@ describe("a server that says that its list changed", () => {
       ),
     );
     await list();
+    clock.advance(1);
     expect((await call()).message).toMatchObject({ result: { content: [] } });
     expect(namesIn(await list())).toEqual(["up__one"]);
     expect(asked()).toBe(2);

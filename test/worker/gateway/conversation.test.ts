@@ -7,6 +7,7 @@ import { legacyUpstream } from "./legacy-upstream.ts";
 import {
   calls,
   createHarness,
+  eventually,
   freshKeys,
   modernUpstream,
   objectAt,
@@ -14,6 +15,7 @@ import {
   sent,
   setUp,
   type Harness,
+  type Seen,
   type Tenant,
 } from "./support.ts";
 
@@ -58,11 +60,8 @@ const question = (id: string | number, method: string, params?: JsonObject): Jso
 
 /** What the server got as answer to its request. */
 async function answerTo(id: string | number): Promise<JsonObject> {
-  for (;;) {
-    const found = harness.seen.find(({ message }) => message["id"] === id && message["method"] === undefined);
-    if (found !== undefined) return found.message;
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  const isAnswer = ({ message }: Seen): boolean => message["id"] === id && message["method"] === undefined;
+  return (await eventually(() => harness.seen.find(isAnswer))).message;
 }
 
 const done = (id: string | number): JsonObject => ({ jsonrpc: "2.0", id, result: { content: [] } });
@@ -166,14 +165,8 @@ describe("a server's question", () => {
     const passed = objectAt(objectAt(asked, "params"), "_meta")["progressToken"];
     expect(passed).not.toBe("mine");
     await client.notify("notifications/progress", { progressToken: passed ?? null, progress: 0.5 });
-    for (;;) {
-      const [progress] = sent(harness, "notifications/progress");
-      if (progress !== undefined) {
-        expect(progress.message["params"]).toEqual({ progressToken: "mine", progress: 0.5 });
-        break;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    const progress = await eventually(() => sent(harness, "notifications/progress")[0]);
+    expect(progress.message["params"]).toEqual({ progressToken: "mine", progress: 0.5 });
     upstream.send(done(7));
     await call.events.next();
     await call.settle();

@@ -29,7 +29,9 @@ beforeEach(async () => {
     harness.serve(
       `${slug}.upstream.test`,
       modernUpstream(({ message }) =>
-        message["method"] === "tools/list" ? { tools: [{ name: "run", inputSchema: { type: "object" } }] } : { content: [] },
+        message["method"] === "tools/list"
+          ? { tools: [{ name: "run", inputSchema: { type: "object" } }] }
+          : { content: [] },
       ),
     );
   }

@@ -1,4 +1,5 @@
 /** A server that speaks both eras is spoken to in its client's; the other one is tried on evidence only. */
+import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { legacyUpstream } from "./legacy-upstream.ts";
 import { modernUpstream, result, type Upstream } from "./support.ts";
@@ -77,6 +78,36 @@ describe("F4: evidence against a server of 2025", () => {
     hop.serve(() => new Response(null, { status }));
     expect(textOf(await request(hop, hop.context()))).toContain(`upstream_http_${status}`);
     expect(methods()).toEqual(["initialize"]);
+  });
+});
+
+describe("F4: a verdict in KV", () => {
+  const keyOf = (era: "modern" | "legacy"): string =>
+    `era:2:${JSON.stringify([hop.context().tenant.id, hop.server.id, hop.server.revision, era])}`;
+
+  it("F4: is that of the client's era, with the transport", async () => {
+    hop.serve(both);
+    await request(hop, hop.context());
+    expect(await env.CACHE.get(keyOf("legacy"), "json")).toMatchObject({ era: "legacy", transport: "streamable" });
+    expect(await env.CACHE.get(keyOf("modern"))).toBeNull();
+  });
+
+  it("F4: is used by an isolate that has not asked the server itself", async () => {
+    const verdict = { era: "modern", capabilities: {}, found_at: hop.ports.clock.now() };
+    await env.CACHE.put(keyOf("legacy"), JSON.stringify(verdict));
+    hop.serve(both);
+    await request(hop, hop.context());
+    expect(methods()).toEqual(["tools/call"]);
+  });
+
+  it.each([
+    ["without transport", { era: "legacy", capabilities: {} }],
+    ["of another era", { era: "stone", capabilities: {} }],
+  ])("F4: %s is not used", async (_case, verdict) => {
+    await env.CACHE.put(keyOf("legacy"), JSON.stringify({ ...verdict, found_at: hop.ports.clock.now() }));
+    hop.serve(both);
+    await request(hop, hop.context());
+    expect(methods()).toEqual(["initialize", "notifications/initialized", "tools/call"]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** What a client of the 2025 revisions gets of its servers: its own ids, bytes, notifications, and what servers ask it. */
 import { beforeEach, describe, expect, it } from "vitest";
-import type { UpstreamAsk } from "../../../src/gateway/upstream/index.ts";
+import { askUpstream, type UpstreamAsk } from "../../../src/gateway/upstream/index.ts";
 import { limits } from "../../../src/limits.ts";
 import type { JsonObject } from "../../../src/ports.ts";
 import { openChannel, type Channel } from "./channel.ts";
@@ -63,6 +63,13 @@ describe("ids", () => {
     const { answer } = await request(hop, hop.context(), callOf({ own: true }));
     expect(sentBy(hop, "tools/call")[0]?.message["id"]).toMatch(/^[0-9a-f-]{36}$/);
     expect(answer).toMatchObject({ ok: true, value: { text: undefined } });
+  });
+
+  it("MC-37: so has one whose answer only Gatehouse reads", async () => {
+    serve(done);
+    const answered = await askUpstream(hop.context(), hop.server, callOf());
+    expect(answered.ok).toBe(true);
+    expect(sentBy(hop, "tools/call")[0]?.message["id"]).toMatch(/^[0-9a-f-]{36}$/);
   });
 
   it("MC-37: a client of 2026-07-28 shares a session, so id and token are of this hop", async () => {

@@ -1,6 +1,8 @@
 /** Sessions with servers of 2025: one for an owner, in every isolate; renewed with what was set in it; ended when it has no use. */
+import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { addSubscription, readFacts, setLogLevel } from "../../../src/gateway/session/index.ts";
+import { addSubscription, readFacts, setLogLevel, type Session } from "../../../src/gateway/session/index.ts";
+import type { UpstreamContext } from "../../../src/gateway/upstream/index.ts";
 import type { JsonObject } from "../../../src/ports.ts";
 import { legacyUpstream, type LegacyAnswer, type LegacyOptions } from "./legacy-upstream.ts";
 import type { Seen } from "./support.ts";
@@ -157,6 +159,51 @@ describe("F4: a session that the server lost", () => {
 
   const paramsOf = (method: string): unknown[] =>
     sentBy(hop, method).map(({ message }) => (message as { params: JsonObject }).params);
+});
+
+describe("a session that cannot be stored", () => {
+  /** The owner's object, but for this answer to the first `storeUpstream`. */
+  const storing = (first: (object: DurableObjectStub<Session>, lease: string) => Promise<unknown>): UpstreamContext => {
+    const context = hop.context({ owner });
+    let asked = 0;
+    const object = (name: string) =>
+      new Proxy(env.SESSION.getByName(name), {
+        get(stub, property) {
+          if (property !== "storeUpstream" || asked++ > 0) return Reflect.get(stub, property, stub) as unknown;
+          return (_owner: string, lease: string) => first(stub, lease);
+        },
+      });
+    const SESSION = new Proxy(env.SESSION, {
+      get: (namespace, property) => (property === "getByName" ? object : Reflect.get(namespace, property)),
+    });
+    return { ...context, platform: { ...context.platform, bindings: { ...env, SESSION } } };
+  };
+
+  it("F4: is ended, and the call is refused", async () => {
+    serve();
+    const context = storing(() => Promise.reject(new Error("the object is gone")));
+    expect(textOf(await request(hop, context))).toMatch(/^unavailable/);
+    expect(sessionsOf("DELETE")).toEqual(["one"]);
+    expect(sentBy(hop, "tools/call")).toEqual([]);
+  });
+
+  it("F4: because the handshake took too long is ended, and the call uses the owner's", async () => {
+    serve();
+    const context = storing(async (object, lease) => {
+      await object.releaseUpstream(owner, hop.server.id, lease);
+      return { kind: "refused", reason: "lease_lost" };
+    });
+    expect((await request(hop, context)).answer.ok).toBe(true);
+    expect(sessionsOf("DELETE")).toEqual(["one"]);
+    expect(sessionsOf("tools/call")).toEqual(["two"]);
+  });
+});
+
+it("RX-14: of what a server declares its session keeps what is used", async () => {
+  serve({ capabilities: { tools: {}, tasks: { list: {} }, unheard: { padding: "x" } } });
+  await request(hop, hop.context({ owner }));
+  const facts = await readFacts(hop.context({ owner }), owner);
+  expect(facts.ok && facts.value.upstreams[0]?.capabilities).toEqual({ tools: {}, tasks: { list: {} } });
 });
 
 describe("a session that is not valid", () => {

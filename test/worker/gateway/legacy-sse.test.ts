@@ -2,7 +2,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { limits } from "../../../src/limits.ts";
 import type { Json, JsonObject } from "../../../src/ports.ts";
+import { serverCredentialBinding } from "../../../src/vault/index.ts";
 import { openChannel, type Channel } from "./channel.ts";
+import { legacyUpstream } from "./legacy-upstream.ts";
 import type { Seen, Upstream } from "./support.ts";
 import { createHop, callOf, replyTo, request, sentBy, textOf, type Hop } from "./upstream-support.ts";
 
@@ -167,6 +169,17 @@ describe("a server of 2024-11-05", () => {
   });
 });
 
+it("F4: a server that left this transport is found out: the call is not sent, the next one is", async () => {
+  serve();
+  await request(hop, hop.context());
+  hop.seen.length = 0;
+  hop.serve(legacyUpstream({ sessions: ["one"] }, () => ({ content: [] })));
+  expect(textOf(await request(hop, hop.context()))).toBe("upstream_invalid no_endpoint");
+  expect(sentBy(hop, "tools/call")).toEqual([]);
+  expect((await request(hop, hop.context())).answer.ok).toBe(true);
+  expect(sentBy(hop, "tools/call")[0]?.headers.get("mcp-session-id")).toBe("one");
+});
+
 describe("the endpoint", () => {
   it.each([
     "https://elsewhere.test/messages",
@@ -185,6 +198,17 @@ describe("the endpoint", () => {
   it("2024-11-05 transports: at the server's own origin may be absolute", async () => {
     serve({ endpoint: "https://up.upstream.test/messages?session=s2" });
     expect((await request(hop, hop.context())).answer.ok).toBe(true);
+  });
+
+  it("SS-22: gets the server's credential, as every request to the server does", async () => {
+    serve();
+    const context = hop.context();
+    const binding = serverCredentialBinding(context.tenant.id, hop.server.id, hop.server.revision);
+    const credential = await context.vault.seal(binding, JSON.stringify({ type: "bearer", token: "upstream-token" }));
+    const server = { ...hop.server, authentication: { type: "bearer" }, credential } as const;
+    expect((await request({ ...hop, server }, context)).answer.ok).toBe(true);
+    const credentials = hop.seen.map(({ headers }) => headers.get("authorization"));
+    expect(new Set(credentials)).toEqual(new Set(["Bearer upstream-token"]));
   });
 
   it.each([

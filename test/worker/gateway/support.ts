@@ -251,6 +251,15 @@ export function eventsOf(text: string): JsonObject[] {
   });
 }
 
+/** Waits until something is there: what happens behind an answer has no event to wait for. */
+export async function eventually<T>(find: () => T | undefined): Promise<T> {
+  for (;;) {
+    const found = find();
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
 type EventOf<T extends AuditEvent["type"]> = Extract<AuditEvent, { type: T }>;
 
 const ofType =

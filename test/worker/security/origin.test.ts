@@ -96,7 +96,7 @@ describe("a web page of an allowed origin", () => {
     };
     const { status, headers: answered } = await ask(world.harness, `${origin}/mcp/up`, { method: "OPTIONS", headers });
     expect(status).toBe(204);
-    expect(answered.get("access-control-allow-methods")).toBe("POST");
+    expect(answered.get("access-control-allow-methods")).toBe("POST, GET, DELETE");
     expect(answered.get("access-control-allow-origin")).toBe(friend);
     expect(answered.get("access-control-allow-credentials")).toBeNull();
   });
@@ -107,7 +107,7 @@ describe("a web page of an allowed origin", () => {
       headers: { origin: friend },
     });
     expect(status).toBe(401);
-    expect(headers.get("access-control-expose-headers")).toBe("WWW-Authenticate");
+    expect(headers.get("access-control-expose-headers")).toBe("WWW-Authenticate, Mcp-Session-Id");
   });
 });
 

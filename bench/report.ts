@@ -112,7 +112,7 @@ function toRows({ calls, samples }: CallFigures): Row[] {
 function toSessionRows(figures: readonly SessionFigures[]): SessionRow[] {
   const cpu = ({ governed, floor }: SessionFigures): number | undefined => medianRatio(governed, floor, "cpu_us");
   return figures.map((own) => {
-    const { era, sessions, governed, opening, first, memory_bytes } = own;
+    const { era, sessions, governed, opened, first, memory_bytes } = own;
     const fewest = figures.find((other) => other.era === era && other.governed.length > 0);
     const [now, before] = [cpu(own), fewest === undefined ? undefined : cpu(fewest)];
     return {
@@ -121,8 +121,8 @@ function toSessionRows(figures: readonly SessionFigures[]): SessionRow[] {
       cpu_us: figure(governed, "cpu_us"),
       floor_cpu_ratio: rounded(now, 2),
       growth_ratio: rounded(now === undefined || before === undefined ? undefined : now / before, 2),
-      opening_cpu_us: rounded(opening.cpu_us, 0),
-      first_cpu_us: rounded(first.cpu_us, 0),
+      opening_cpu_us: figure(opened, "cpu_us"),
+      first_cpu_us: figure(first, "cpu_us"),
       memory_bytes: rounded(memory_bytes, 0),
     };
   });

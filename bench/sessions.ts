@@ -16,15 +16,23 @@ export interface SessionFigures {
   readonly governed: readonly Sample[];
   readonly floor: readonly Sample[];
   /** Opening one: `initialize` and the notification after it. */
-  readonly opening: Sample;
+  readonly opened: readonly Sample[];
   /** The first call in one, which opens the session with a server of 2025. */
-  readonly first: Sample;
+  readonly first: readonly Sample[];
   readonly memory_bytes: number | undefined;
 }
 
 const connections = 16;
-/** Loads are bounded in time, so that many calls are made in several. */
-const firstCalls_count = 500;
+/** A load is bounded in time, so that many sessions are opened, and many first calls made, in several. */
+const step_count = 500;
+/** Before the first look at the memory: by then it no longer grows with calls alone. */
+const warmUp_count = 3_000;
+
+/** Numbers up to `count` in steps, the last of them `count` itself. */
+const steps = (from: number, count: number): number[] =>
+  Array.from({ length: Math.ceil((count - from) / step_count) }, (_, at) =>
+    Math.min(from + (at + 1) * step_count, count),
+  );
 
 export async function measureSessions(
   { sessions: plan }: Plan,
@@ -46,25 +54,30 @@ export async function measureSessions(
   const opening = { ...target, ...initializeRequest(token), initialized: initializedNotification(token) };
   const calling = { ...target, ...legacyRequest({ ...call, token }) };
   const figures: SessionFigures[] = [];
-  // The first one stands for none: with it everything is loaded that a session needs.
+  let open = 0;
+  // The first size stands for none: with one session everything is loaded that sessions need.
   for (const sessions of [1, ...plan.sizes]) {
-    progress(`Opening ${sessions} sessions, ${era} upstream`);
-    const opened = await meter.sample({ ...opening, open: sessions, connections: Math.min(connections, sessions) });
-    const { answer: expected } = await meter.once({ ...calling, sessions });
-    const load = { ...calling, expected, sessions };
-    const first: Sample[] = [];
-    for (let at = 0; at < sessions; at += firstCalls_count) {
-      const calls = Math.min(firstCalls_count, sessions - at);
-      first.push(await meter.sample({ ...load, calls, connections: Math.min(connections, calls) }));
+    progress(`${sessions} sessions, ${era} upstream`);
+    const opened: Sample[] = [];
+    for (const count of steps(open, sessions)) {
+      opened.push(await meter.sample({ ...opening, open: count, connections: Math.min(connections, count) }));
     }
-    const memory_bytes = meter.memory_bytes();
+    open = sessions;
+    const { answer: expected } = await meter.once({ ...calling, sessions });
+    const load = { ...calling, expected, sessions, connections: Math.min(connections, sessions) };
+    const first: Sample[] = [];
+    for (const count of steps(0, sessions)) {
+      const calls = count - step_count * first.length;
+      first.push(await meter.sample({ ...load, calls, connections: Math.min(load.connections, calls) }));
+    }
     const cells = [floor, { key: "governed", answer_bytes: expected.length, load: { ...load, calls: plan.calls } }];
+    if (sessions === 1) await meter.sample({ ...load, calls: warmUp_count });
     const samples = sessions === 1 ? undefined : await meter.rounds(cells, plan, progress);
     figures.push({
-      ...{ sessions, era, opening: opened, memory_bytes },
+      ...{ sessions, era, opened, first },
       governed: samples?.get("governed") ?? [],
       floor: samples?.get("floor") ?? [],
-      first: first[first.length >> 1] ?? opened,
+      memory_bytes: meter.memory_bytes(),
     });
   }
   return figures;

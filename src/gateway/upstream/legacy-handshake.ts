@@ -11,13 +11,8 @@ export interface Negotiated extends Declaration {
 
 const offered = "2025-11-25";
 
-export type Transport = "streamable" | "sse";
-
-/** Revisions that a server may choose. The first one has HTTP+SSE only; over that, later ones are spoken as well. */
-const spoken: Readonly<Record<Transport, ReadonlySet<string>>> = {
-  streamable: new Set(LEGACY_VERSIONS.filter((version) => version >= "2025-03-26")),
-  sse: new Set(LEGACY_VERSIONS),
-};
+/** Revisions that a server may choose; there are some that choose the first one over the transport of later ones. */
+const spoken: ReadonlySet<string> = new Set(LEGACY_VERSIONS);
 
 /** @see MCP 2025-11-25 lifecycle, "Initialization" */
 export function initializeRequest(context: UpstreamContext, id: string): string {
@@ -30,10 +25,10 @@ export function initializeRequest(context: UpstreamContext, id: string): string 
  *   nobody offered
  * @see MCP 2025-11-25 lifecycle, "Version Negotiation"
  */
-export function readInitialized(answer: RpcResponse, transport: Transport): Result<Negotiated, Failure> {
+export function readInitialized(answer: RpcResponse): Result<Negotiated, Failure> {
   if (answer.kind === "error") return err(failure("upstream_refused", undefined, { reason: "initialize_refused" }));
   const { protocolVersion: version, capabilities, instructions } = answer.result;
-  if (typeof version !== "string" || !spoken[transport].has(version)) {
+  if (typeof version !== "string" || !spoken.has(version)) {
     return err(failure("upstream_invalid", undefined, { reason: "protocol_version" }));
   }
   return ok({ version, ...readDeclaration(capabilities, instructions) });

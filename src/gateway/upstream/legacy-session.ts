@@ -118,7 +118,7 @@ async function initialize(
   const session_id = response.value.headers.get("mcp-session-id") ?? undefined;
   const answered = await readAnswer(response.value, id);
   if (!answered.ok) return answered;
-  const negotiated = readInitialized(answered.value.response, "streamable");
+  const negotiated = readInitialized(answered.value.response);
   if (!negotiated.ok) return negotiated;
   if (session_id !== undefined && !sessionId.test(session_id)) {
     return err(failure("upstream_invalid", undefined, { reason: "session_id" }));

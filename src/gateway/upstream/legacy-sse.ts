@@ -162,7 +162,7 @@ async function initialize(context: UpstreamContext, connection: SseConnection): 
     await answerPing(connection.tell, next.value);
   }
   if (!next.value.ok) return next.value;
-  const negotiated = readInitialized(next.value.value.response, "sse");
+  const negotiated = readInitialized(next.value.value.response);
   if (!negotiated.ok) return negotiated;
   const told = await connection.tell(encodeNotification("notifications/initialized"));
   return told.ok ? negotiated : told;

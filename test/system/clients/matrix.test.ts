@@ -1,6 +1,6 @@
 /** Every client on both endpoints before servers of both eras: each capability of MCP, or the honest word that it is not there. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { aggregate, capabilities, transparent, type Place } from "./capabilities.ts";
+import { aggregate, cancels, capabilities, transparent, type Place } from "./capabilities.ts";
 import { startSite, type Site } from "./peers.ts";
 import { clientKinds } from "./sdk-clients.ts";
 import { upstreams } from "./upstreams.ts";
@@ -9,7 +9,7 @@ let site: Site;
 beforeAll(async () => {
   site = await startSite("enterprise");
 });
-afterAll(async () => { console.log(site.gatehouse.logs.join('\n')); await site.stop(); });
+afterAll(() => site.stop());
 
 const combinations = clientKinds.flatMap((kind) =>
   Object.entries({ aggregate, transparent }).flatMap(([on, endpoint]) =>
@@ -29,4 +29,18 @@ describe.each(combinations)("$client on the $on endpoint, to the server $server"
   afterAll(() => place.peer.client.close());
 
   it.each(rows)("$id: $does", (row) => row.proof(place));
+});
+
+describe("what the log says of it", () => {
+  it(`S1: each client that ${cancels} is recorded as having done so`, async () => {
+    const cancelled = async (): Promise<unknown[]> => {
+      const { body } = await site.gatehouse.api("GET", "/events?type=mcp.response&outcome=cancelled&limit=100");
+      return (body as { items: unknown[] }).items;
+    };
+    await expect.poll(cancelled, { timeout: 10_000 }).toHaveLength(combinations.length);
+  });
+
+  it("S1: nothing that a well-behaved client does is a warning or an error", () => {
+    expect(site.gatehouse.logs.filter((line) => /"level":"(?:warn|error)"/.test(line))).toEqual([]);
+  });
 });

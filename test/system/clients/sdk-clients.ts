@@ -52,6 +52,8 @@ interface Methods {
 export interface Peer {
   readonly era: Era;
   readonly client: Methods;
+  /** The revision that was agreed on. */
+  version(): string | undefined;
   /** Notifications, in order of arrival. */
   readonly told: readonly Told[];
   /** Methods that servers asked for. */
@@ -110,10 +112,18 @@ async function connectV1(transport: TransportTypeV1): Promise<Peer> {
     asked.push(method);
     return roots();
   });
+  let version: string | undefined;
+  // The client tells its transport, and nobody else.
+  const tellTransport = transport.setProtocolVersion?.bind(transport);
+  transport.setProtocolVersion = (agreed) => {
+    version = agreed;
+    tellTransport?.(agreed);
+  };
   await client.connect(transport);
   return {
     era: "legacy",
     ...{ client, told, asked },
+    version: () => version,
     call: async (name, input = {}, options = {}, meta = {}) =>
       anything.parse(
         await client.callTool({ name, arguments: { ...input }, _meta: { ...meta } }, CallToolResultSchema, options),
@@ -151,6 +161,7 @@ async function connectV2(door: Door, era: Era, mode: "legacy" | "auto" | { pin: 
   };
   return {
     ...{ era, client, told, asked },
+    version: () => client.getNegotiatedProtocolVersion(),
     call: async (name, input = {}, options = {}, meta = {}) =>
       anything.parse(await client.callTool({ name, arguments: { ...input }, _meta: { ...meta } }, options)),
     request: (method, params) => client.request({ method, params: { ...params } }, anything),

@@ -13,9 +13,9 @@ export interface Upstream {
   readonly era: Era;
   readonly tool: Call;
   readonly progress: Call & { readonly steps: readonly number[] };
-  /** Works for longer than any test waits. */
+  /** Works for longer than the test waits. */
   readonly slow: Omit<Call, "says">;
-  readonly structured: { readonly slug: string; readonly name: string; readonly input: Json; readonly content: Json };
+  readonly structured?: { readonly name: string; readonly input: Json; readonly content: Json };
   readonly prompt: { readonly name: string; readonly argument: string; readonly typed: string; readonly word: string };
   readonly plainPrompt: string;
   readonly resource: string;
@@ -42,9 +42,8 @@ export const everything: Upstream = {
     says: "Long running operation completed",
     steps: [1, 2],
   },
-  slow: { name: "trigger-long-running-operation", input: { duration: 20, steps: 1 } },
+  slow: { name: "trigger-long-running-operation", input: { duration: 3, steps: 1 } },
   structured: {
-    slug: "everything",
     name: "get-structured-content",
     input: { location: "New York" },
     content: { temperature: 33, conditions: "Cloudy", humidity: 82 },
@@ -82,9 +81,7 @@ export const everything: Upstream = {
 const fixture: Omit<Upstream, "slug" | "era"> = {
   tool: { name: "test_simple_text", says: "This is a simple text response" },
   progress: { name: "test_tool_with_progress", says: "", steps: [0, 50, 100] },
-  slow: { name: "test_task", input: { ms: 20_000 } },
-  // The fixture has no such tool; the demo server, of the same era, has.
-  structured: { slug: "demo", name: "add", input: { a: 2, b: 3 }, content: { sum: 5 } },
+  slow: { name: "test_task", input: { ms: 3_000 } },
   prompt: { name: "test_prompt_with_arguments", argument: "arg1", typed: "pari", word: "paris" },
   plainPrompt: "test_simple_prompt",
   resource: "test://static-text",
@@ -97,7 +94,7 @@ const fixture: Omit<Upstream, "slug" | "era"> = {
   listChange: { tool: { name: "test_trigger_tool_change" }, notification: "notifications/tools/list_changed" },
   log: { tool: "test_logging_tool", isToggle: false },
   task: { name: "test_task", input: { ms: 20_000 } },
-  refuses: /Cannot request input 'answer'/,
+  refuses: /Cannot request input 'answer'|does not support url elicitation/,
   asks: {
     sampling: { name: "test_sampling", says: "LLM response: Hello from the model" },
     form: { name: "test_elicitation", says: '"response":"Ada"' },

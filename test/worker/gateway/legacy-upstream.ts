@@ -3,7 +3,7 @@ import type { Json, JsonObject } from "../../../src/ports.ts";
 import { sse, type Seen, type Upstream } from "./support.ts";
 
 export interface LegacyOptions {
-  readonly version?: "2025-03-26" | "2025-06-18" | "2025-11-25";
+  readonly version?: "2024-11-05" | "2025-03-26" | "2025-06-18" | "2025-11-25";
   /** Session ids in the order in which they are given out; without any the server keeps none. */
   readonly sessions?: readonly string[];
   readonly stream?: boolean;

@@ -77,6 +77,7 @@ describe("a session", () => {
 
   it.each([
     ["2025-03-26", null],
+    ["2024-11-05", null],
     ["2025-06-18", "2025-06-18"],
     ["2025-11-25", "2025-11-25"],
   ] as const)("F4: of %s has its version in the header as that revision asks", async (version, header) => {

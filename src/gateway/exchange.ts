@@ -65,7 +65,6 @@ export interface Relay {
 export const contextOf = (exchange: Exchange): UpstreamContext => ({
   platform: exchange.platform,
   tenant: exchange.tenant,
-  principal: exchange.principal,
   vault: exchange.vault,
   fetch: exchange.fetch,
   signal: exchange.signal,

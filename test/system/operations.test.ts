@@ -23,3 +23,23 @@ it("operations: the call on which the configuration is due for its check asks on
 it("operations: a cold call loads the configuration once and asks the upstream for its era and its tools once", () => {
   expect(counted.cold).toEqual({ d1: 1, kv: 2, do: 1, queue: 2, subrequests: 3 });
 });
+
+const sessionKinds = ["legacy", "legacyToModern"] as const;
+
+it.each(sessionKinds)(
+  "operations: a warm call in a session of 2025-11-25 costs what one of 2026-07-28 does (%s)",
+  (kind) => {
+    expect(counted[kind].warm).toEqual({ d1: 0, kv: 0, do: 0, queue: 2, subrequests: 1 });
+  },
+);
+
+it.each(sessionKinds)(
+  "operations: a call in a session asks two Durable Objects when both checks are due (%s)",
+  (kind) => {
+    expect(counted[kind].checking).toEqual({ d1: 0, kv: 0, do: 2, queue: 2, subrequests: 1 });
+  },
+);
+
+it("operations: the first call after an initialize that opened the session with the server costs what a warm one does", () => {
+  expect(counted.legacy.cold).toEqual(counted.legacy.warm);
+});

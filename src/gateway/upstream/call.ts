@@ -1,8 +1,11 @@
 /** A request to an upstream server and what comes back, the same for both eras. */
+import type { SafeFetch } from "../../egress/index.ts";
 import type { Failure } from "../../errors.ts";
+import type { Platform } from "../../platform.ts";
 import type { JsonObject, Result } from "../../ports.ts";
 import type { Era, RpcResponse } from "../../protocol/index.ts";
-import type { Exchange, Permitted } from "../exchange.ts";
+import type { TenantHost } from "../../tenant/index.ts";
+import type { Vault } from "../../vault/index.ts";
 
 export interface UpstreamCall {
   readonly method: string;
@@ -60,8 +63,15 @@ export interface UpstreamAnswer {
 /** Messages in order, then the answer. Ending the iteration early aborts the upstream request. */
 export type UpstreamReply = AsyncGenerator<UpstreamMessage, Result<UpstreamAnswer, Failure>, void>;
 
-/** What an upstream request needs of the exchange that it serves. */
-export type UpstreamContext = Pick<Exchange, "platform" | "tenant" | "principal" | "vault" | "fetch" | "signal"> & {
+/** What a request to an upstream needs to know of the request that it serves. */
+export interface UpstreamContext {
+  readonly platform: Platform;
+  readonly tenant: TenantHost;
+  readonly vault: Vault;
+  /** The guarded fetch with this invocation's connection budget. */
+  readonly fetch: SafeFetch;
+  /** Aborts when nobody wants the answer any more. */
+  readonly signal: AbortSignal;
   /** JSON-RPC id to use where the upstream request stands for itself: the client's own. */
   readonly id: string | number;
   /** The client's. A server that speaks both is spoken to in this one, so that what it asks can reach the client. */
@@ -73,6 +83,6 @@ export type UpstreamContext = Pick<Exchange, "platform" | "tenant" | "principal"
   readonly owner: string | undefined;
   /** What such a server is told of the client. Never more than the client can do. */
   readonly client: { readonly info: JsonObject; readonly capabilities: JsonObject };
-};
+}
 
-export type Target = Permitted["server"];
+export type { Server as Target } from "../../registry/index.ts";

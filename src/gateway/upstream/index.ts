@@ -9,6 +9,5 @@ export type {
 } from "./call.ts";
 export { eraOf, type Verdict } from "./era.ts";
 export { closeUpstreamSession, tell } from "./legacy-session.ts";
-export { mirroredParameters } from "./param-annotations.ts";
 export { askAllPages, askUpstream, requestUpstream } from "./request.ts";
 export { watchUpstream, type Watch, type WatchFilter } from "./watch.ts";

@@ -34,7 +34,8 @@ describe.each(combinations)("$client on the $on endpoint, to the server $server"
 describe("what the log says of it", () => {
   it(`S1: each client that ${cancels} is recorded as having done so`, async () => {
     const cancelled = async (): Promise<unknown[]> => {
-      const { body } = await site.gatehouse.api("GET", "/events?type=mcp.response&outcome=cancelled&limit=100");
+      const query = "type=mcp.response&method=tools/call&outcome=cancelled&limit=100";
+      const { body } = await site.gatehouse.api("GET", `/events?${query}`);
       return (body as { items: unknown[] }).items;
     };
     await expect.poll(cancelled, { timeout: 10_000 }).toHaveLength(combinations.length);

@@ -80,7 +80,7 @@ const capabilities = { sampling: {}, elicitation: { form: {}, url: {} }, roots: 
 export const root = "file:///work/project";
 
 /** What the person and the model behind each client answer: always the same. */
-const person = { response: "Ada", name: "Ada" };
+const person = { response: "Ada", name: "Ada", people: 4 };
 const elicited = (mode: unknown) =>
   mode === "url" ? ({ action: "accept" } as const) : ({ action: "accept", content: person } as const);
 const sampled = () => ({

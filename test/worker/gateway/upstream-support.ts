@@ -78,7 +78,6 @@ export async function createHop(more: Partial<Ports> = {}): Promise<Hop> {
         log: (_level, message) => void logged.push(message),
       },
       tenant: { id: tenant, origin: `https://${tenant}.gw.test` },
-      principal: { kind: "client", id: "agent", name: "agent" } as unknown as UpstreamContext["principal"],
       vault: vault.value,
       fetch: createSafeFetch(ports, { mode: "enterprise", origins: new Set() }, createConnectionBudget(5)),
       signal: new AbortController().signal,

@@ -93,6 +93,13 @@ const roots = () => ({ roots: [{ uri: root, name: "project" }] });
 const anything = z.record(z.string(), z.unknown());
 const initOf = ({ token }: Door) => ({
   requestInit: { headers: token === "" ? {} : { authorization: `Bearer ${token}` } },
+  // The defaults give up before a restart is over.
+  reconnectionOptions: {
+    initialReconnectionDelay: 200,
+    maxReconnectionDelay: 200,
+    reconnectionDelayGrowFactor: 1,
+    maxRetries: 100,
+  },
 });
 
 /** A client of SDK v1 over any of its transports. */

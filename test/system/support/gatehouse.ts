@@ -8,6 +8,8 @@ export interface GatehouseOptions {
   readonly mode?: "development" | "enterprise";
   /** Over the defaults; undefined takes a variable away. */
   readonly vars?: Readonly<Record<string, string | undefined>>;
+  /** 0, the default, takes a free one. */
+  readonly port?: number;
   /** Directory of the state, for tests that start again on it. */
   readonly persist?: string;
   /** Leaves an enterprise deployment as it is; `adminToken` is then empty. */
@@ -38,6 +40,7 @@ export async function startGatehouse(options: GatehouseOptions = {}): Promise<Ga
   const keys = options.vars?.["GATEHOUSE_KEYS"] ?? newKey("test");
   const logs: string[] = [];
   const runtime = await startRuntime({
+    port: options.port ?? 0,
     ...(options.persist === undefined ? {} : { persist: options.persist }),
     vars: {
       GATEHOUSE_MODE: mode,

@@ -65,6 +65,7 @@ export const table: readonly Row[] = [
   },
   admin("/servers", "/servers", { ...read, POST: 415 }),
   admin("/servers/:id", `/servers/${id}`, { ...missing, PATCH: 415, DELETE: 404 }),
+  admin("/servers/:id/status", `/servers/${id}/status`, missing),
   admin("/clients", "/clients", { ...read, POST: 415 }),
   admin("/clients/:id", `/clients/${id}`, { ...missing, PATCH: 415, DELETE: 404 }),
   admin("/clients/:id/tokens", `/clients/${id}/tokens`, { ...missing, POST: 415 }),

@@ -203,6 +203,8 @@ export const limits = {
   /** Upstream sessions of a principal are forgotten this long after the last change: servers drop idle ones far sooner. */
   principalFacts_ms: 24 * hour,
   subscriptionsPerOwner_count: 200,
+  /** Tasks that `tasks/list` finds. */
+  tasksPerOwner_count: 200,
   upstreamSessionsPerOwner_count: 200,
   /** One of them as JSON: twice what an upstream may declare of itself. */
   upstreamSession_chars: 32 * KiB,

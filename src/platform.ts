@@ -2,6 +2,9 @@
 import type { Configuration } from "./env.ts";
 import type { Ports, WaitUntil } from "./ports.ts";
 
+/** Who Gatehouse is, to clients and to upstream servers. */
+export const implementation = { name: "gatehouse", version: "0.1.0" } as const;
+
 /** One line of JSON on the console, redacted; see `telemetry/`. */
 export type Log = (
   level: "debug" | "info" | "warn" | "error",

@@ -47,8 +47,6 @@ ${firstCall(`${mcp}/demo`)}
 With the MCP Inspector:
 npx @modelcontextprotocol/inspector --cli ${mcp} --transport http --protocol-era modern --method tools/list
 
-Clients must speak MCP 2026-07-28; those of the 2025 revisions come with the next release.
-
 The state is in ${state} (delete it to begin anew).
 Development mode asks nobody who they are, and answers this machine only.
 Ctrl-C stops everything.

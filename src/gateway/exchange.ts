@@ -2,7 +2,7 @@
 import type { Principal } from "../admission/index.ts";
 import type { Recorder } from "../audit/index.ts";
 import type { SafeFetch } from "../egress/index.ts";
-import type { Platform } from "../platform.ts";
+import { implementation, type Platform } from "../platform.ts";
 import type { ClientRequest } from "../protocol/index.ts";
 import type { Server } from "../registry/index.ts";
 import type { JsonObject } from "../ports.ts";
@@ -75,4 +75,4 @@ export const contextOf = (exchange: Exchange): UpstreamContext => ({
 });
 
 /** Who Gatehouse is to an upstream. Which client stands behind it is for the audit log. */
-const ownInfo: JsonObject = { name: "gatehouse", version: "0.1.0" };
+const ownInfo: JsonObject = { ...implementation };

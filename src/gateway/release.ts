@@ -2,10 +2,10 @@
 import type { Outcome } from "../audit/index.ts";
 import { failure, type Failure } from "../errors.ts";
 import type { Result } from "../ports.ts";
-import type { Exchange } from "./exchange.ts";
 import { encodeSse } from "../protocol/index.ts";
 import { acceptsJson, acceptsStream } from "./guards.ts";
 import { failed, type Answer, type Ending, type Messages, type Reply } from "./reply.ts";
+import type { Exchange } from "./exchange.ts";
 import { createSender } from "./sender.ts";
 
 export interface Measured {
@@ -48,9 +48,8 @@ export function respond(exchange: Exchange, reply: Answer, body = encoder.encode
  * In the 2025 revisions a JSON-RPC error is an answer like any other: their clients take another status for a broken
  * connection and never read the error.
  */
-function statusOf(exchange: Exchange, { status, body }: Answer): number {
-  const isRpcError = body !== undefined && (status === 400 || status === 404);
-  return exchange.request.era === "legacy" && isRpcError ? 200 : status;
+function statusOf({ request }: Exchange, { status, isHttp = false }: Answer): number {
+  return request.era === "legacy" && !isHttp && status < 500 ? 200 : status;
 }
 
 /**

@@ -8,6 +8,8 @@ export type Reply =
       readonly status: number;
       /** One JSON-RPC response; undefined where the HTTP status is the whole answer. */
       readonly body: string | undefined;
+      /** The answer to a GET or a DELETE, whose HTTP status counts. */
+      readonly isHttp?: boolean;
       readonly headers?: Readonly<Record<string, string>>;
       readonly outcome: Outcome;
       /** For requests that went to several upstreams: what each did. */
@@ -45,6 +47,7 @@ export function refusedWithoutId(failure: Failure): Answer {
   return {
     kind: "answer",
     status: rpcStatus(failure),
+    isHttp: true,
     body: JSON.stringify(toRpcError(failure)),
     ...(failure.headers === undefined ? {} : { headers: failure.headers }),
     outcome: outcomeOf(failure),

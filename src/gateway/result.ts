@@ -8,7 +8,7 @@ import type { Exchange, Relay } from "./exchange.ts";
 import { sealRequestState, sealTask } from "./handles.ts";
 import { keepListable } from "./catalog/index.ts";
 import { prefixResult } from "./rewrite.ts";
-import { toClientTasks } from "./tasks.ts";
+import { keepOwnTasks, noteTask, toClientTasks } from "./tasks.ts";
 
 export interface Finished {
   readonly result: JsonObject;
@@ -51,6 +51,9 @@ async function finishLegacy(
   const { methodName } = exchange.request;
   const { server } = request.permitted;
   const isTask = methodName.startsWith("tasks/") && methodName !== "tasks/result";
+  if (methodName === "tools/call") await noteTask(exchange, server.id, result);
+  const own = methodName === "tasks/list" ? await keepOwnTasks(exchange, server.id, result) : ok(undefined);
+  if (!own.ok) return own;
   const changes = [
     request.aggregate && prefixResult(result, server.slug),
     keepListable(methodName, result, "legacy"),

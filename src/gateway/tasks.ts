@@ -4,10 +4,12 @@
  * these are the same each time, since a client compares the ids of lists, results and notifications.
  * @see MCP 2025-11-25 tasks, "Task Isolation and Access Control"
  */
-import type { JsonObject } from "../ports.ts";
+import type { Failure } from "../errors.ts";
+import { ok, type JsonObject, type Result } from "../ports.ts";
 import { isObject } from "../protocol/index.ts";
 import type { Exchange } from "./exchange.ts";
 import type { TaskHandle } from "./handles.ts";
+import { addTask, startedTasks } from "./session/index.ts";
 
 /** @see MCP 2025-11-25 tasks, "Related Task Metadata" */
 const relatedTask = "io.modelcontextprotocol/related-task";
@@ -39,6 +41,32 @@ function* holders(object: JsonObject, isTask: boolean): Generator<JsonObject> {
   if (Array.isArray(tasks)) for (const one of tasks) if (isObject(one)) yield one;
   const related = isObject(meta) ? meta[relatedTask] : undefined;
   if (isObject(related)) yield related;
+}
+
+/**
+ * Leaves only the caller's own in a list of tasks: a server that knows all callers by one credential lists those of all.
+ * @param result of `tasks/list`, by the server's own names; changed in place
+ */
+export async function keepOwnTasks(
+  exchange: Exchange,
+  server_id: string,
+  result: JsonObject,
+): Promise<Result<void, Failure>> {
+  const { tasks } = result;
+  if (exchange.session === undefined || !Array.isArray(tasks)) return ok(undefined);
+  const started = await startedTasks(exchange, exchange.session.client.owner, server_id);
+  if (!started.ok) return started;
+  const own = new Set(started.value);
+  result["tasks"] = tasks.filter((task) => isObject(task) && own.has(String(task["taskId"])));
+  return ok(undefined);
+}
+
+/** Remembers the task that a call became. One that cannot be remembered works, and is only missing in lists. */
+export async function noteTask(exchange: Exchange, server_id: string, result: JsonObject): Promise<void> {
+  const { task } = result;
+  if (exchange.session === undefined || !isObject(task) || typeof task["taskId"] !== "string") return;
+  const noted = await addTask(exchange, exchange.session.client.owner, server_id, task["taskId"]);
+  if (!noted.ok) exchange.platform.log("warn", "A task will be missing in lists", { reason: noted.error.reason });
 }
 
 /** @param object a result or `params` of the server's; changed in place. @returns whether it was */

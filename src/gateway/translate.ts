@@ -19,7 +19,7 @@ const cacheable = new Set([
 export function translate(request: ClientRequest, answer: UpstreamAnswer): Result<UpstreamAnswer, Failure> {
   if (answer.era === request.era) return ok(answer);
   const { response } = answer;
-  const translated = request.era === "modern" ? toModern(request, response) : toLegacy(response);
+  const translated = request.era === "modern" ? toModern(request, response) : toLegacy(request, response);
   if (!translated.ok) return translated;
   return ok({ ...answer, era: request.era, response: translated.value, text: undefined });
 }
@@ -45,8 +45,8 @@ function toModern(request: ClientRequest, response: RpcResponse): Result<RpcResp
   return ok({ kind: "error", error: { ...response.error, code: known } });
 }
 
-function toLegacy(response: RpcResponse): Result<RpcResponse, Failure> {
-  if (response.kind === "error") return ok({ kind: "error", error: legacyError(response.error) });
+function toLegacy(request: ClientRequest, response: RpcResponse): Result<RpcResponse, Failure> {
+  if (response.kind === "error") return ok({ kind: "error", error: legacyError(request, response.error) });
   const { resultType = "complete" } = response.result;
   if (resultType === "input_required") {
     const detail =
@@ -68,8 +68,9 @@ export function legacyResult(result: JsonObject): JsonObject {
   return structuredContent === undefined || isObject(structuredContent) ? kept : unstructured;
 }
 
-/** The codes of 2026-07-28 mean nothing to a client of 2025. */
-function legacyError(error: RpcError): RpcError {
+/** The codes of 2026-07-28 mean nothing to a client of 2025, and a resource that is not found had its own. */
+function legacyError({ methodName }: ClientRequest, error: RpcError): RpcError {
+  if (methodName === "resources/read" && error.code === -32602) return { ...error, code: -32002 };
   const isModernOnly = error.code <= -32020 && error.code >= -32022;
   return isModernOnly ? { ...error, code: -32603 } : error;
 }

@@ -28,6 +28,8 @@ export const META = {
   progressToken: "progressToken",
 } as const;
 
+/** The one revision that has tasks without being asked for an extension. */
+export const TASKS_VERSION = "2025-11-25";
 export const TASKS_EXTENSION = "io.modelcontextprotocol/tasks";
 
 const claimKeys = [META.protocolVersion, META.clientInfo, META.clientCapabilities];

@@ -9,6 +9,7 @@ export {
   META,
   MODERN_VERSION,
   TASKS_EXTENSION,
+  TASKS_VERSION,
 } from "./era.ts";
 export { parseFaithful, stringifyFaithful } from "./faithful-json.ts";
 export { decodeHeaderValue, encodeHeaderValue } from "./header-value.ts";

@@ -6,7 +6,7 @@ import { failure, type Failure } from "../errors.ts";
 import { err, ok, type JsonObject, type Result } from "../ports.ts";
 import { readShortClientInfo } from "./client-info.ts";
 import type { ClientRequest, RequestMeta } from "./client-request.ts";
-import { LEGACY_CLIENT_VERSIONS, META } from "./era.ts";
+import { LEGACY_CLIENT_VERSIONS, META, TASKS_VERSION } from "./era.ts";
 import { isObject, member, objectMember } from "./json.ts";
 import { legacyMethods } from "./legacy-methods.ts";
 import { isId, type RpcRequest } from "./message.ts";
@@ -34,9 +34,6 @@ const rungs: readonly (readonly [Rung, section: string])[] = [
   [hasObjectMeta,    "basic, _meta"],
   [hasValidParams,   "basic, Requests"],
 ];
-
-/** The first revision with tasks. */
-const TASKS_VERSION = "2025-11-25";
 
 /**
  * @returns the request as the rest of the program sees it, or the failure of the first check that does not hold:

@@ -1,6 +1,6 @@
 /** What a server declares, cut to what Gatehouse relays of it to a client of the other era or of the same. */
 import type { Json, JsonObject } from "../../ports.ts";
-import { isObject, TASKS_EXTENSION, type Era } from "../../protocol/index.ts";
+import { isObject, TASKS_EXTENSION, TASKS_VERSION, type ClientRequest, type Era } from "../../protocol/index.ts";
 import type { Verdict } from "../upstream/index.ts";
 
 /** Capabilities that both eras know. */
@@ -10,15 +10,15 @@ const uiExtension = "io.modelcontextprotocol/ui";
 /** Members that are promises of notifications. */
 const watched: readonly string[] = ["listChanged", "subscribe"];
 
-/** A server's capabilities, as the endpoint can honour them for a client of this era. */
-export function honoured(verdict: Verdict, era: Era): JsonObject {
+/** A server's capabilities, as the endpoint can honour them for a client of this revision. */
+export function honoured(verdict: Verdict, { era, version }: Pick<ClientRequest, "era" | "version">): JsonObject {
   const { capabilities } = verdict;
   const declared: JsonObject = {};
   for (const name of relayed) {
     const capability = capabilities[name];
     if (isObject(capability)) declared[name] = withPromises(capability, verdict, era);
   }
-  if (era === "legacy" && verdict.era === "legacy" && isObject(capabilities["tasks"])) {
+  if (version === TASKS_VERSION && verdict.era === "legacy" && isObject(capabilities["tasks"])) {
     declared["tasks"] = capabilities["tasks"];
   }
   const extensions = extensionsOf(capabilities["extensions"], verdict.era, era);

@@ -5,6 +5,7 @@
  */
 import { failure, type Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
+import { implementation } from "../../platform.ts";
 import { err, ok, type JsonObject, type Result } from "../../ports.ts";
 import { encodeResponse, META, MODERN_VERSION } from "../../protocol/index.ts";
 import type { Server } from "../../registry/index.ts";
@@ -25,13 +26,13 @@ export interface Description {
   readonly outcomes: Readonly<Record<string, string>> | undefined;
 }
 
-export const serverInfo = { name: "gatehouse", title: "Gatehouse", version: "0.1.0" };
+export const serverInfo = { ...implementation, title: "Gatehouse" };
 
 /** One server's, with its own instructions. */
 export async function describeServer(exchange: Exchange, { server }: Permitted): Promise<Result<Description, Failure>> {
   const verdict = await verdictOf(exchange, server);
   if (!verdict.ok) return err(verdict.error);
-  const capabilities = honoured(verdict.value, exchange.request.era);
+  const capabilities = honoured(verdict.value, exchange.request);
   return ok({ capabilities, instructions: verdict.value.instructions, outcomes: undefined });
 }
 
@@ -44,7 +45,7 @@ export async function describeAggregate(exchange: Exchange): Promise<Description
   const parts = answered.map(({ server, verdict }) => ({ server, instructions: verdict.instructions }));
   return {
     capabilities: answered
-      .map(({ verdict }) => honoured(verdict, exchange.request.era))
+      .map(({ verdict }) => honoured(verdict, exchange.request))
       .reduce<JsonObject>(mergeCapabilities, {}),
     instructions: exchange.snapshot.settings.instructions === "omit" ? undefined : mergeInstructions(parts),
     outcomes: Object.fromEntries(

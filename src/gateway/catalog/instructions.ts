@@ -19,8 +19,12 @@ export function mergeInstructions(
   return sections.length === 0 ? undefined : cut(sections.join("\n\n"), limits.instructions_chars);
 }
 
-/** Control characters can hide text from people who read it in a terminal. */
-const clean = (text: string): string => text.replaceAll(/(?![\n\t])\p{Cc}/gu, "");
+/**
+ * Control and format characters can hide text from the people who read it: tags, directions, widths. A line that looks like
+ * one of our headings is indented, so that no server speaks in the name of another.
+ */
+const clean = (text: string): string =>
+  text.replaceAll(/(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "").replaceAll(/^(?=#.*\(\S+__\*\)\s*$)/gmu, " ");
 
 /** At most `chars_max` with the marker; no surrogate pair is split. */
 function cut(text: string, chars_max: number): string {

@@ -15,7 +15,7 @@ import {
 } from "../../protocol/index.ts";
 import { exchangeOf, rejected, type Caller } from "../caller.ts";
 import { dispatch } from "../dispatch.ts";
-import { newOwner, type Facts } from "../session/index.ts";
+import { newOwner, noFacts } from "../session/index.ts";
 import { mergeResponses } from "./batch.ts";
 import { claimRequest } from "./in-flight.ts";
 import { takeAnswer, takeNotification } from "./one-way.ts";
@@ -37,8 +37,6 @@ function namesOf(posted: Posted): { id?: string | number; method?: string } {
   return { method: message.method, ...(message.kind === "request" ? { id: message.id } : {}) };
 }
 
-const emptyFacts: Facts = { ended: false, log_level: undefined, subscriptions: [], upstreams: [] };
-
 async function begin(caller: Caller, message: RpcRequest, size_bytes: number): Promise<Response> {
   const agreed = readInitialize(message);
   if (!agreed.ok) return asAnswer(await rejected(caller, { failure: agreed.error, size_bytes, ...message }));
@@ -50,7 +48,7 @@ async function begin(caller: Caller, message: RpcRequest, size_bytes: number): P
   };
   const request = checkLegacy(message, agreed.value);
   if (!request.ok) return asAnswer(await rejected(caller, { failure: request.error, size_bytes, ...message }));
-  return dispatch(exchangeOf(caller, request.value, size_bytes, { client, facts: emptyFacts }));
+  return dispatch(exchangeOf(caller, request.value, size_bytes, { client, facts: noFacts }));
 }
 
 async function handleOne(caller: Caller, session: Session, posted: PostedOne, size_bytes: number): Promise<Response> {

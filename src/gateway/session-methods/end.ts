@@ -15,7 +15,7 @@ export async function end(exchange: Exchange): Promise<Reply> {
   if (!ended.ok) return refusedWithoutId(ended.error);
   if (ended.value.ended) return refusedWithoutId(failure("session_not_found", undefined, { reason: "session_ended" }));
   platform.waitUntil(closeUpstreams(exchange, ended.value));
-  return { kind: "answer", status: 204, body: undefined, outcome: { status: "ok" } };
+  return { kind: "answer", status: 204, isHttp: true, body: undefined, outcome: { status: "ok" } };
 }
 
 /** Also with servers that the principal may no longer use: nothing of the session should stay there. */

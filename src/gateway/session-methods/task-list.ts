@@ -9,7 +9,7 @@ import { encodeResponse, isObject } from "../../protocol/index.ts";
 import { contextOf, type Exchange, type Permitted } from "../exchange.ts";
 import { permittedServers } from "../permit.ts";
 import { failed, type Reply } from "../reply.ts";
-import { toClientTasks } from "../tasks.ts";
+import { keepOwnTasks, toClientTasks } from "../tasks.ts";
 import { askUpstream, eraOf } from "../upstream/index.ts";
 
 const purpose = "task-cursor";
@@ -64,7 +64,7 @@ async function pageOf(
   });
   if (!answered.ok || answered.value.response.kind === "error") return undefined;
   const { result } = answered.value.response;
-  if (!Array.isArray(result["tasks"])) return undefined;
+  if (!Array.isArray(result["tasks"]) || !(await keepOwnTasks(exchange, server.id, result)).ok) return undefined;
   await toClientTasks(exchange, server.id, result, false);
   return { result, cursor: typeof result["nextCursor"] === "string" ? result["nextCursor"] : undefined };
 }

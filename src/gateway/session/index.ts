@@ -13,6 +13,8 @@ export { mintSessionId, newOwner, openSessionId, type SessionGrant } from "./id.
 export { keepEvents, replayEvents } from "./kept-events.ts";
 export { openLine, sendToLine } from "./line.ts";
 export { Session } from "./session-object.ts";
+export { noFacts } from "./stored.ts";
+export { addTask, startedTasks } from "./tasks.ts";
 export {
   claimUpstream,
   forgetUpstream,

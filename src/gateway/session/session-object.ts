@@ -21,6 +21,7 @@ import {
   type StoredUpstream,
   type Written,
 } from "./owner-rows.ts";
+import { TaskRows, taskTables } from "./task-rows.ts";
 import type { KeptEvent } from "./types.ts";
 
 export type Claim =
@@ -42,15 +43,17 @@ export class Session extends DurableObject<Env> {
   readonly #leases: LeaseRows;
   readonly #lines: LineRows;
   readonly #events: EventRows;
+  readonly #tasks: TaskRows;
 
   constructor(context: DurableObjectState, env: Env) {
     super(context, env);
     const { sql } = context.storage;
-    sql.exec(ownerTables + leaseTables + lineTables + eventTables);
+    sql.exec(ownerTables + leaseTables + lineTables + eventTables + taskTables);
     this.#owners = new OwnerRows(sql);
     this.#leases = new LeaseRows(sql);
     this.#lines = new LineRows(context);
     this.#events = new EventRows(sql);
+    this.#tasks = new TaskRows(sql);
   }
 
   read(owner: string): OwnerState {
@@ -122,6 +125,7 @@ export class Session extends DurableObject<Env> {
     this.#owners.end(owner, expires_at, now);
     this.#leases.clear(owner);
     this.#events.clear(owner);
+    this.#tasks.clear(owner);
     this.#lines.endAll(owner, "deleted");
     return { before, after: this.#owners.state(owner) };
   }
@@ -137,6 +141,16 @@ export class Session extends DurableObject<Env> {
 
   replayEvents(owner: string, stream_id: string, after_seq: number): Replay | undefined {
     return this.#events.replay(owner, stream_id, after_seq, this.clock.now());
+  }
+
+  async addTask(owner: string, server_id: string, task_id: string): Promise<void> {
+    const now = this.clock.now();
+    await this.#wakeBy(now + limits.taskHandle_ms);
+    if (!this.#owners.ended(owner)) this.#tasks.add(owner, server_id, task_id, now);
+  }
+
+  tasks(owner: string, server_id: string): string[] {
+    return this.#tasks.of(owner, server_id);
   }
 
   /** @returns false when the message would have to wait and too many do. Messages to nobody count as delivered. */
@@ -170,7 +184,9 @@ export class Session extends DurableObject<Env> {
     const now = this.clock.now();
     // Before any work, since the platform gives up on an alarm that keeps failing.
     await this.ctx.storage.setAlarm(now + limits.sessionSweep_ms);
-    const next = [this.#owners, this.#leases, this.#lines, this.#events].flatMap((rows) => rows.sweep(now) ?? []);
+    const next = [this.#owners, this.#leases, this.#lines, this.#events, this.#tasks].flatMap(
+      (rows) => rows.sweep(now) ?? [],
+    );
     if (next.length === 0) await this.ctx.storage.deleteAlarm();
     else await this.ctx.storage.setAlarm(Math.max(Math.min(...next), now) + limits.sessionSweep_ms);
   }

@@ -2,6 +2,7 @@
 import type { Excuse, SafeRequest, SafeResponse } from "../../egress/index.ts";
 import { failure, type Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
+import { implementation } from "../../platform.ts";
 import { authenticationFor } from "../../outbound/index.ts";
 import { err, ok, type Result } from "../../ports.ts";
 import type { Target, UpstreamContext } from "./call.ts";
@@ -21,7 +22,7 @@ export interface Post extends Sending {
   readonly body: string;
 }
 
-const userAgent = "Gatehouse/0.1";
+const userAgent = `Gatehouse/${implementation.version}`;
 
 /**
  * @returns the upstream's response whatever its status, except that its 401 and 403 become `upstream_credential`: they

@@ -1,5 +1,6 @@
 /** A request to a server of 2026-07-28: one POST, no session. */
 import { failure } from "../../errors.ts";
+import { implementation } from "../../platform.ts";
 import { err, ok, type JsonObject } from "../../ports.ts";
 import { encodeHeaderValue, encodeRequest, isObject, META, MODERN_VERSION } from "../../protocol/index.ts";
 import type { Target, UpstreamCall, UpstreamContext, UpstreamReply } from "./call.ts";
@@ -12,7 +13,7 @@ const answerStatuses = new Set([200, 400, 404]);
 /** The `_meta` of requests that Gatehouse makes for itself: probes, catalogs. */
 export const ownMeta: JsonObject = {
   [META.protocolVersion]: MODERN_VERSION,
-  [META.clientInfo]: { name: "gatehouse", version: "0.1.0" },
+  [META.clientInfo]: { ...implementation },
   [META.clientCapabilities]: {},
 };
 

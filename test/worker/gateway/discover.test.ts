@@ -221,12 +221,16 @@ describe("capabilities for clients of the 2025 revisions", () => {
   };
 
   it("F4: of a server of their era are its own, tasks among them", () => {
-    expect(honoured(old, "legacy")).toEqual({
+    expect(honoured(old, { era: "legacy", version: "2025-11-25" })).toEqual({
       tools: { listChanged: true, "x-y": 1 },
       resources: { subscribe: true },
       tasks: { list: {} },
       extensions: { "io.modelcontextprotocol/ui": {} },
     });
+  });
+
+  it.each(["2025-03-26", "2025-06-18"])("F4: have no tasks for a client of %s", (version) => {
+    expect(honoured(old, { era: "legacy", version })).not.toHaveProperty("tasks");
   });
 
   it("F4: of a server of 2026-07-28 are what both eras know", () => {
@@ -240,17 +244,21 @@ describe("capabilities for clients of the 2025 revisions", () => {
       },
       found_at,
     };
-    expect(honoured(server, "legacy")).toEqual({ tools: { listChanged: true }, logging: {} });
+    expect(honoured(server, { era: "legacy", version: "2025-11-25" })).toEqual({
+      tools: { listChanged: true },
+      logging: {},
+    });
   });
 
   it.each(["legacy", "modern"] as const)(
     "F4: for a %s client a server of 2024-11-05 promises no notifications",
     (era) => {
-      expect(honoured({ ...old, transport: "sse" }, era)).toMatchObject({
+      const client = { era, version: era === "legacy" ? "2025-11-25" : "2026-07-28" };
+      expect(honoured({ ...old, transport: "sse" }, client)).toMatchObject({
         resources: {},
         tools: expect.not.objectContaining({ listChanged: true }),
       });
-      expect(honoured({ ...old, transport: "sse" }, era)["resources"]).toEqual({});
+      expect(honoured({ ...old, transport: "sse" }, client)["resources"]).toEqual({});
     },
   );
 });

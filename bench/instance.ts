@@ -35,6 +35,7 @@ type Vars = Readonly<Record<string, string>>;
 
 /** Of a Worker that is neither Gatehouse nor deployed with it. */
 const auditQueue = "bench-audit";
+export const queueProducers = { AUDIT: { queueName: auditQueue } };
 
 function configured(): Omit<V4WorkerOptions, "modulesRules"> {
   const { modulesRules: _rules, ...options } = unstable_getMiniflareWorkerOptions(at("wrangler.toml")).workerOptions;
@@ -45,14 +46,14 @@ const ownSocket = { stripCfConnectingIp: false, unsafeDirectSockets: [{ host: "1
 
 const source = (name: string): string => readFileSync(new URL(`workers/${name}`, import.meta.url), "utf8");
 
-/** A Worker of one file. */
+/** A Worker of a file that may import the makers of events. */
 export function small(name: string, file: string, more: Partial<V4WorkerOptions> = {}): V4WorkerOptions {
   const { compatibilityDate, compatibilityFlags } = configured();
   return {
     name,
     compatibilityDate,
     compatibilityFlags,
-    modules: [{ type: "ESModule", path: file, contents: source(file) }],
+    modules: [file, "audit-events.js"].map((path) => ({ type: "ESModule", path, contents: source(path) })),
     ...ownSocket,
     ...more,
   } as V4WorkerOptions;
@@ -76,7 +77,7 @@ export async function sibling(name: string, vars: Vars, entry?: string): Promise
     modulesRoot: root,
     bindings: { ...vars },
     cronTriggers: [],
-    queueProducers: { AUDIT: { queueName: auditQueue } },
+    queueProducers,
     queueConsumers: {},
     ...ownSocket,
   } as V4WorkerOptions;
@@ -123,7 +124,6 @@ export async function prepareCalls(api: Api, { modern, legacy, token }: Upstream
 /** Both floors in front of one upstream. */
 function floors(suffix: string, upstream: URL): V4WorkerOptions[] {
   const bindings = { UPSTREAM: upstream.href };
-  const queueProducers = { AUDIT: { queueName: auditQueue } };
   return [
     small(`bench-floor${suffix}`, "floor.js", { bindings }),
     small(`bench-floor-audit${suffix}`, "floor-audit.js", { bindings, queueProducers }),

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { issueClientToken, type Api } from "../scripts/lib/admin-api.ts";
 import { startRuntime, type Runtime } from "../scripts/lib/runtime.ts";
 import { modernRequest } from "../test/system/support/modern-request.ts";
-import { enterprise, portOf, register, sibling, sink, small, type Upstreams } from "./instance.ts";
+import { enterprise, portOf, queueProducers, register, sibling, sink, small, type Upstreams } from "./instance.ts";
 import type { Load } from "./load.ts";
 import { idMark } from "./message.ts";
 import type { Cell, Meter, Sample } from "./meter.ts";
@@ -20,6 +20,8 @@ export interface ListFigures {
   readonly warm: readonly Sample[];
   /** A bare Worker that answers as many bytes, in the order of the same rounds. */
   readonly static: readonly Sample[];
+  /** The same with the two audit sends that each list makes. */
+  readonly staticAudit: readonly Sample[];
   /** Nothing is stored of the upstreams: each is asked for its era, then for its tools. */
   readonly cold: readonly Sample[];
   /** The same after `server/discover`, which has asked for the eras. */
@@ -30,7 +32,8 @@ export interface ListFigures {
 
 const tools_count = 20;
 const governed = "bench-governed";
-const fixed = "bench-static";
+/** Workers that answer a fixed text, by what their figures are called. */
+const fixed = { static: "bench-static", staticAudit: "bench-static-audit" } as const;
 
 /** A token for each number of servers; the client with none stands for what every list costs. */
 type Tokens = ReadonlyMap<number, string>;
@@ -62,7 +65,12 @@ export async function measureLists(
   const persist = await mkdtemp(join(tmpdir(), "gatehouse-bench-"));
   const { vars, prepare: setUpTenant } = enterprise(upstreams);
   async function started<T>(use: (runtime: Runtime) => Promise<T>): Promise<T> {
-    const workers = [await sibling(governed, vars), small(fixed, "static.js"), sink()];
+    const workers = [
+      await sibling(governed, vars),
+      small(fixed.static, "static.js"),
+      small(fixed.staticAudit, "static.js", { queueProducers }),
+      sink(),
+    ];
     const runtime = await startRuntime({ persist, vars, workers });
     try {
       return await use(runtime);
@@ -78,7 +86,12 @@ export async function measureLists(
       const meter = meterOf(runtime);
       const port = await portOf(runtime, governed);
       await measureCold(made, meter, port, figures);
-      await measureWarm(plan, made[0] ?? new Map(), meter, [port, await portOf(runtime, fixed)], figures, progress);
+      const ports = {
+        governed: port,
+        static: await portOf(runtime, fixed.static),
+        staticAudit: await portOf(runtime, fixed.staticAudit),
+      };
+      await measureWarm(plan, made[0] ?? new Map(), meter, ports, figures, progress);
       return made;
     });
     for (const group of groups) {
@@ -98,6 +111,7 @@ class Collected implements ListFigures {
   answer_bytes = 0;
   warm: readonly Sample[] = [];
   static: readonly Sample[] = [];
+  staticAudit: readonly Sample[] = [];
   readonly cold: Sample[] = [];
   readonly discovered: Sample[] = [];
   readonly restarted: Sample[] = [];
@@ -151,24 +165,28 @@ async function measureWarm(
   plan: Plan["lists"],
   group: Tokens,
   meter: Meter,
-  [port, fixedPort]: readonly [governed: number, fixed: number],
+  ports: Readonly<Record<"governed" | keyof typeof fixed, number>>,
   figures: Figures,
   progress: (line: string) => void,
 ): Promise<void> {
   const cells: Cell[] = [];
   for (const [size, figure] of figures) {
-    const load = { ...request(port, group.get(size) ?? ""), connections: 1, calls: plan.calls };
+    const load = { ...request(ports.governed, group.get(size) ?? ""), connections: 1, calls: plan.calls };
     const cell = await meter.prepare(`governed ${size}`, load);
-    figure.answer_bytes = cell.answer_bytes;
-    const expected = " ".repeat(cell.answer_bytes);
-    const bare = { ...load, port: fixedPort, path: `/${cell.answer_bytes}`, expected };
-    cells.push(cell, { key: `static ${size}`, answer_bytes: cell.answer_bytes, load: bare });
-    // Makes the text.
-    await meter.sample(bare);
+    const { answer_bytes } = cell;
+    figure.answer_bytes = answer_bytes;
+    cells.push(cell);
+    for (const name of ["static", "staticAudit"] as const) {
+      const bare = { ...load, port: ports[name], path: `/${answer_bytes}`, expected: " ".repeat(answer_bytes) };
+      cells.push({ key: `${name} ${size}`, answer_bytes, load: bare });
+      // Makes the text.
+      await meter.sample(bare);
+    }
   }
   const samples = await meter.rounds(cells, plan, progress);
   for (const [size, figure] of figures) {
     figure.warm = samples.get(`governed ${size}`) ?? [];
     figure.static = samples.get(`static ${size}`) ?? [];
+    figure.staticAudit = samples.get(`staticAudit ${size}`) ?? [];
   }
 }

@@ -52,7 +52,13 @@ export async function countOperations(upstreams: Upstreams): Promise<Counted> {
     const origin = new URL(`http://localhost:${await portOf(runtime, counted)}`);
     const count: Count = async (now_ms) => {
       const url = new URL(`/.counted?now_ms=${now_ms}`, origin);
-      return (await (await fetch(url, { signal: AbortSignal.timeout(timeout_ms) })).json()) as Operations;
+      const patience = AbortSignal.timeout(timeout_ms);
+      // 503 while something still runs behind an answer.
+      for (;;) {
+        const answer = await fetch(url, { signal: patience });
+        if (answer.ok) return (await answer.json()) as Operations;
+        await answer.text();
+      }
     };
     const start_ms = Date.now();
     const endpoint = new URL(`/mcp/${slugs.modern}`, origin);

@@ -48,10 +48,13 @@ export interface ListRow {
   readonly p99_us: number | null;
   readonly cpu_us: number | null;
   /** Against a bare Worker that answers as many bytes. */
-  readonly static: { readonly p50_ratio: number | null; readonly cpu_ratio: number | null };
+  readonly static: Pick<Ratios, "p50_ratio" | "cpu_ratio">;
+  /** Against one that also makes the two audit sends. */
+  readonly static_audit: Pick<Ratios, "p50_ratio" | "cpu_ratio">;
   readonly restarted_us: number | null;
   readonly discovered_us: number | null;
   readonly cold_us: number | null;
+  readonly cold_cpu_us: number | null;
   /** One question to each upstream, over as many connections as the gateway uses at once. */
   readonly round_us: number;
   readonly discovered_ratio: number | null;
@@ -84,11 +87,15 @@ function medianRatio(samples: readonly Sample[], base: readonly Sample[], member
 const ratio = (samples: readonly Sample[], base: readonly Sample[], member: keyof Sample): number | null =>
   rounded(medianRatio(samples, base, member), 2);
 
-const ratios = (samples: readonly Sample[], base: readonly Sample[]): Ratios => ({
+const twoRatios = (samples: readonly Sample[], base: readonly Sample[]): Pick<Ratios, "p50_ratio" | "cpu_ratio"> => ({
   p50_ratio: ratio(samples, base, "p50_us"),
+  cpu_ratio: ratio(samples, base, "cpu_us"),
+});
+
+const ratios = (samples: readonly Sample[], base: readonly Sample[]): Ratios => ({
+  ...twoRatios(samples, base),
   p99_ratio: ratio(samples, base, "p99_us"),
   rps_ratio: ratio(samples, base, "rps"),
-  cpu_ratio: ratio(samples, base, "cpu_us"),
 });
 
 function toRows({ calls, samples }: CallFigures): Row[] {
@@ -143,10 +150,12 @@ function toListRow({ upstreams, answer_bytes, warm, cold, discovered, restarted,
     p50_us: figure(warm, "p50_us"),
     p99_us: figure(warm, "p99_us"),
     cpu_us: figure(warm, "cpu_us"),
-    static: { p50_ratio: ratio(warm, rest.static, "p50_us"), cpu_ratio: ratio(warm, rest.static, "cpu_us") },
+    static: twoRatios(warm, rest.static),
+    static_audit: twoRatios(warm, rest.staticAudit),
     restarted_us: figure(restarted, "p50_us"),
     discovered_us: figure(discovered, "p50_us"),
     cold_us: figure(cold, "p50_us"),
+    cold_cpu_us: figure(cold, "cpu_us"),
     round_us,
     discovered_ratio: overRound(discovered),
     cold_ratio: overRound(cold),

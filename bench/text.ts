@@ -50,7 +50,7 @@ const listRow = (row: ListRow): Value[] => [
   row.cpu_us,
   row.p50_us,
   row.static.cpu_ratio,
-  row.static.p50_ratio,
+  row.static_audit.cpu_ratio,
   row.restarted_us,
   row.discovered_us,
   row.discovered_ratio,
@@ -97,7 +97,7 @@ export function toText(report: Report): string {
     ),
     ...table(
       [
-        ...["upstreams of a list", "bytes", "cpu_us", "p50_us", "cpu/static", "p50/static"],
+        ...["upstreams of a list", "bytes", "cpu_us", "p50_us", "cpu/static", "cpu/static+audit"],
         ...["restarted_us", "discovered_us", "/round", "cold_us", "/round"],
       ],
       lists.map(listRow),

@@ -162,6 +162,10 @@ export const limits = {
   derivedKeys_count: 1_000,
 
   // --- sessions of the 2025 revisions
+  /** Requests of servers that wait for one client on one stream. */
+  pendingAsks_count: 50,
+  /** Changed roots of a session are told to its servers at most once in this time. */
+  rootsChanged_ms: 1 * second,
   /** Requests that one isolate knows to be running. */
   runningRequests_count: 10_000,
   /** A call that runs for longer may be cancelled by its client, so it listens for that; shorter ones are over by then. */
@@ -212,7 +216,7 @@ export const limits = {
   changedOwners_count: 500,
   /** What an isolate remembers of shards and owners: all shards of all its tenants, and a few MiB of facts. */
   factsShards_count: 1_600,
-  facts_count: 10_000,
+  facts_count: 20_000,
   facts_chars: 8 * MiB,
   /** Who opens an upstream session holds the others off this long; then the next one may try. */
   upstreamLease_ms: 10 * second,

@@ -12,6 +12,8 @@ Date.now = () => now_ms;
 
 const zero = () => ({ d1: 0, kv: 0, do: 0, queue: 0, subrequests: 0 });
 let counts = zero();
+// What still runs behind answers: until it is done, the counts are not.
+let pending = 0;
 
 const send = globalThis.fetch;
 globalThis.fetch = (...request) => {
@@ -68,6 +70,20 @@ function namespace(raw) {
   });
 }
 
+function countedContext(context) {
+  return {
+    passThroughOnException: () => context.passThroughOnException(),
+    waitUntil(promise) {
+      pending += 1;
+      const ended = () => {
+        pending -= 1;
+      };
+      promise.then(ended, ended);
+      context.waitUntil(promise);
+    },
+  };
+}
+
 function countedBindings(env) {
   return {
     ...env,
@@ -86,11 +102,12 @@ export default {
   fetch(request, env, context) {
     const { pathname, searchParams } = new URL(request.url);
     if (pathname === counterPath) {
+      if (pending > 0) return new Response(null, { status: 503 });
       now_ms = Number(searchParams.get("now_ms"));
       const answer = Response.json(counts);
       counts = zero();
       return answer;
     }
-    return worker.fetch(request, countedBindings(env), context);
+    return worker.fetch(request, countedBindings(env), countedContext(context));
   },
 };

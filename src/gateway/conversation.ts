@@ -11,12 +11,14 @@ import type { Exchange, Permitted } from "./exchange.ts";
 import { acceptsStream } from "./guards.ts";
 import { prefixSampling } from "./rewrite.ts";
 import { openLine, type Line, type LineMessage } from "./session/index.ts";
+import type { ServerName } from "./standing.ts";
 import { toClientTasks, toServerTasks } from "./tasks.ts";
 import type { UpstreamAsk } from "./upstream/index.ts";
 
+/** Not the whole question: many may wait, and each may be large. */
 interface Pending {
-  readonly ask: UpstreamAsk;
-  readonly permitted: Permitted;
+  readonly ask: Pick<UpstreamAsk, "id" | "answer" | "progress">;
+  readonly server: ServerName;
   /** The server's own progress token. */
   readonly token: string | number | undefined;
 }
@@ -32,24 +34,25 @@ export interface ConversationOptions {
 }
 
 export class Conversation {
-  /** Methods that servers asked the client for, in order. */
-  readonly asked: string[] = [];
   readonly #exchange: Exchange;
   readonly #options: ConversationOptions;
-  readonly #over = new AbortController();
   readonly #pending = new Map<string, Pending>();
   #line: Line | undefined;
   #asks_count = 0;
+  #isOver = false;
 
   constructor(exchange: Exchange, options: ConversationOptions) {
     this.#exchange = exchange;
     this.#options = options;
+    // Whoever gives the request up may do so before anything was read of it.
+    exchange.signal.addEventListener("abort", () => this.end(), { once: true });
   }
 
   /** Opens the line once a call has run for so long that its client may want to cancel it. */
   async listenLater(): Promise<void> {
-    await this.#exchange.platform.ports.clock.sleep(limits.lineDelay_ms, this.#over.signal);
-    if (!this.#over.signal.aborted) await this.open();
+    // Not cleared: most calls end before, and to let the timer run out is cheaper than to take it back.
+    await this.#exchange.platform.ports.clock.sleep(limits.lineDelay_ms);
+    if (!this.#isOver) await this.open();
   }
 
   /** @returns undefined when the session's object cannot be reached */
@@ -64,7 +67,7 @@ export class Conversation {
       return undefined;
     }
     // Two that opened at once: one line is enough.
-    if (this.#line !== undefined || this.#over.signal.aborted) opened.value.close();
+    if (this.#line !== undefined || this.#isOver) opened.value.close();
     else void this.#listen(opened.value);
     return this.#line;
   }
@@ -81,7 +84,8 @@ export class Conversation {
       await ask.answer({ error });
       return undefined;
     }
-    this.asked.push(ask.method);
+    const { asked } = this.#exchange;
+    if (asked.length < limits.auditAsked_count) asked.push(ask.method);
     this.#asks_count += 1;
     const id = `${line.id}.${this.#asks_count}`;
     const meta = isObject(ask.params["_meta"]) ? ask.params["_meta"] : undefined;
@@ -91,14 +95,15 @@ export class Conversation {
     if (this.#options.aggregate) prefixSampling(params, permitted.server.slug);
     await toClientTasks(this.#exchange, permitted.server.id, params, false);
     const isToken = typeof token === "string" || typeof token === "number";
-    this.#pending.set(id, { ask, permitted, token: isToken ? token : undefined });
+    const { server } = permitted;
+    this.#pending.set(id, { ask, server, token: isToken ? token : undefined });
     return encodeRequest(id, ask.method, params);
   }
 
   /** A server takes one of its requests back. @returns the notification for the client, if it knows of that request */
   withdraw(server_id: string, params: JsonObject): string | undefined {
-    for (const [id, { ask, permitted }] of this.#pending) {
-      if (permitted.server.id !== server_id || ask.id !== params["requestId"]) continue;
+    for (const [id, { ask, server }] of this.#pending) {
+      if (server.id !== server_id || ask.id !== params["requestId"]) continue;
       this.#pending.delete(id);
       return encodeNotification("notifications/cancelled", { ...params, requestId: id });
     }
@@ -106,7 +111,7 @@ export class Conversation {
   }
 
   end(): void {
-    this.#over.abort();
+    this.#isOver = true;
     this.#line?.close();
   }
 
@@ -115,6 +120,9 @@ export class Conversation {
     const missing = missingCapabilities({ ask: { method, params } }, request.meta.clientCapabilities);
     if (missing.length > 0) return { code: -32601, message: `The client did not declare ${missing.join(", ")}` };
     if (!acceptsStream(headers)) return { code: -32601, message: "The client does not accept an event stream" };
+    if (this.#pending.size >= limits.pendingAsks_count) {
+      return { code: -32603, message: "Too many requests wait for the client's answer" };
+    }
     return undefined;
   }
 
@@ -122,23 +130,37 @@ export class Conversation {
     this.#line = line;
     for (;;) {
       const message = await line.next();
-      await this.#take(message);
+      this.#take(message);
       if (message.kind === "ended") return;
     }
   }
 
-  async #take(message: LineMessage): Promise<void> {
+  /** Waits for nothing: a server that is slow to take an answer must not hold up the end. */
+  #take(message: LineMessage): void {
     switch (message.kind) {
       case "answer":
-        return this.#answer(message.id, message.response);
+        void this.#answer(message.id, message.response);
+        return;
       case "progress":
-        return this.#progress(message.token, message.params);
+        void this.#progress(message.token, message.params);
+        return;
       case "changed":
-        return this.#options.onChanged?.();
+        this.#options.onChanged?.();
+        return;
       case "cancelled":
+        // It goes to all calls of the session, since nobody else knows which of them it means.
+        if (message.request_id === this.#exchange.request.id) this.#options.onEnd();
+        return;
       case "ended":
-        return this.#options.onEnd();
+        return this.#ended(message.reason);
     }
+  }
+
+  /** A call needs no line to go on; a stream without one would outlive its session. */
+  #ended(reason: Extract<LineMessage, { kind: "ended" }>["reason"]): void {
+    this.#line = undefined;
+    if (reason === "lost" && this.#options.role === "call") return;
+    this.#options.onEnd();
   }
 
   async #answer(id: string, response: JsonObject): Promise<void> {

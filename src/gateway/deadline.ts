@@ -20,6 +20,6 @@ export async function withDeadline<T, C extends Pick<Exchange, "platform" | "sig
   try {
     return await run({ ...exchange, signal: AbortSignal.any([exchange.signal, deadline.signal]) });
   } finally {
-    finished.abort();
+    finished.abort("finished");
   }
 }

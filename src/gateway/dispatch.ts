@@ -24,6 +24,7 @@ import {
   pong,
   setLogLevel,
   subscribe,
+  tellRootsChanged,
   unsubscribe,
 } from "./session-methods/index.ts";
 import { toServerTask } from "./tasks.ts";
@@ -78,6 +79,7 @@ const rows: ReadonlyMap<string, Row> = new Map<string, Row>([
   ["resources/unsubscribe",    { resolve: byUri,                                          one: unsubscribe, unknown: "Unknown resource" }],
   ["tasks/list",               { aggregate: listTasks,                                                      unknown: "" }],
   ["tasks/result",             { resolve: byTask,                                                           unknown: "Unknown task" }],
+  ["notifications/roots/list_changed", { aggregate: tellRootsChanged, single: tellRootsChanged,              unknown: "" }],
   [streamMethod,               { aggregate: openStream,          single: openStream,                        unknown: "" }],
   ["DELETE",                   { aggregate: end,                 single: end,                               unknown: "" }],
 ]);

@@ -40,6 +40,10 @@ export interface Exchange {
   readonly gone: AbortSignal;
   /** Aborts `signal` from within: nobody wants the answer any more. */
   abandon(): void;
+  /** Methods that servers asked the client for meanwhile, in order, for the record. */
+  readonly asked: string[];
+  /** Called when the outcome is known, whoever still reads the answer. */
+  readonly settled?: () => void;
   readonly source: { readonly country?: string; readonly network?: string };
 }
 

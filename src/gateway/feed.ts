@@ -2,14 +2,14 @@
  * Messages of several upstreams on one stream to the client. A slow reader slows the upstreams down, changes of a list are told
  * once, and beside the stream somebody asks whether its principal may still have it.
  */
-import { stillAdmitted } from "../admission/index.ts";
 import { limits } from "../limits.ts";
 import { encodeNotification } from "../protocol/index.ts";
 import type { JsonObject } from "../ports.ts";
-import { currentSnapshot, type Snapshot } from "../tenant/index.ts";
+import type { Snapshot } from "../tenant/index.ts";
 import type { Exchange, Permitted } from "./exchange.ts";
-import { decideServer, permittedServers } from "./permit.ts";
+import { permittedServers } from "./permit.ts";
 import type { Ending, Messages } from "./reply.ts";
+import { standing } from "./standing.ts";
 import type { UpstreamMessage, Watch } from "./upstream/index.ts";
 
 export interface Source {
@@ -161,7 +161,8 @@ export class Feed {
     for (;;) {
       await clock.sleep(limits.streamRecheck_ms, this.#over.signal);
       if (this.#over.signal.aborted) return;
-      const snapshot = await this.#stillAllowed();
+      const sources = [...this.#sources].map(({ permitted }) => permitted.server);
+      const snapshot = await standing(this.#exchange, sources);
       if (snapshot === undefined) {
         this.end({ outcome: { status: "interrupted", reason: "no_longer_allowed" } });
         for (const { watch } of this.#sources) void watch.close();
@@ -171,19 +172,6 @@ export class Feed {
       if (now !== servers) this.#options.onServersChanged(snapshot);
       servers = now;
     }
-  }
-
-  /** @returns the snapshot on which the principal, and each server behind the stream, still stands as it did */
-  async #stillAllowed(): Promise<Snapshot | undefined> {
-    const { platform, tenant, principal } = this.#exchange;
-    const snapshot = await currentSnapshot(platform, tenant.id, limits.streamSnapshot_ms);
-    if (!snapshot.ok || !stillAdmitted(principal, snapshot.value, platform.ports.clock.now())) return undefined;
-    const subject = { ...this.#exchange, snapshot: snapshot.value };
-    const stands = [...this.#sources].every(({ permitted: { server } }) => {
-      const { permitted } = decideServer(subject, server.slug);
-      return permitted?.server.id === server.id;
-    });
-    return stands ? snapshot.value : undefined;
   }
 }
 

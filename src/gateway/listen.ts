@@ -64,7 +64,7 @@ export async function listen(exchange: Exchange, permitted?: Permitted): Promise
   );
   const feed = await feedOf(exchange, opened, filter);
   const last = encodeResponse(id, { result: { resultType: "complete", _meta: { [META.subscriptionId]: id } } });
-  return { kind: "stream", messages: feed.messages(last) };
+  return { kind: "stream", messages: feed.messages(last), watchesStanding: true };
 }
 
 /** Splits the filter by upstream. What names nothing that this principal may see is left out, as if it did not exist. */

@@ -4,7 +4,7 @@ import { encodeNotification } from "../protocol/index.ts";
 import { noteListChanged, prefixUri } from "./catalog/index.ts";
 import type { Conversation } from "./conversation.ts";
 import { contextOf, type Exchange, type Permitted } from "./exchange.ts";
-import { toClientTasks } from "./tasks.ts";
+import { ownTasks, toClientTasks } from "./tasks.ts";
 import type { UpstreamNotification } from "./upstream/index.ts";
 
 export interface Place {
@@ -74,9 +74,12 @@ export async function toLegacy(
     case "notifications/resources/updated":
       if (typeof params["uri"] !== "string") return undefined;
       return aggregate ? encodeNotification(method, { ...params, uri: prefixUri(slug, params["uri"]) }) : text;
-    case "notifications/tasks/status":
+    case "notifications/tasks/status": {
+      const isOwn = await ownTasks(exchange, id);
+      if (!isOwn(String(params["taskId"]))) return undefined;
       await toClientTasks(exchange, id, params, true);
       return encodeNotification(method, params);
+    }
     case "notifications/cancelled":
       return conversation.withdraw(id, params);
     case "notifications/elicitation/complete":

@@ -8,7 +8,8 @@ import { limits } from "../limits.ts";
 import type { Json, Result } from "../ports.ts";
 import type { Decision } from "../policy/index.ts";
 import type { Exchange } from "./exchange.ts";
-import { release, respond, unrecorded, type RecordOutcome } from "./release.ts";
+import type { RecordOutcome } from "./release-stream.ts";
+import { release, respond, unrecorded } from "./release.ts";
 import { failed, type Reply } from "./reply.ts";
 
 /** What the request is about, as policy sees it: server and original name, never an alias. */
@@ -37,7 +38,8 @@ export async function recorded(exchange: Exchange, subject: Subject, run: () => 
     if (reply.kind === "stream") await reply.messages.return({ outcome: { status: "interrupted" } });
     return respond(exchange, failed(unrecorded(exchange), exchange.request.id));
   }
-  return release(exchange, reply, outcomeRecorder(exchange, subject, request_id));
+  const servers = subject.server === undefined ? [] : [subject.server];
+  return release(exchange, servers, reply, outcomeRecorder(exchange, subject, request_id));
 }
 
 /** Records a request that is refused before anything happens; the one event is all there is. */
@@ -78,8 +80,9 @@ async function recordRequest(exchange: Exchange, subject: Subject, id: string): 
 
 function outcomeRecorder(exchange: Exchange, subject: Subject, request_id: string): RecordOutcome {
   const { clock, random } = exchange.platform.ports;
-  return ({ outcome, size_bytes, size_chars, upstreams, asked }) => {
+  return ({ outcome, size_bytes, size_chars, upstreams }) => {
     const time = clock.now();
+    exchange.settled?.();
     return exchange.recorder.record({
       id: random.uuid(),
       type: "mcp.response",
@@ -92,9 +95,7 @@ function outcomeRecorder(exchange: Exchange, subject: Subject, request_id: strin
       duration_ms: Math.max(0, time - exchange.started_at),
       response: { size_bytes, token_weight: Math.ceil(size_chars / 4) },
       ...(upstreams === undefined ? {} : { upstreams: { ...upstreams } }),
-      ...(asked === undefined
-        ? {}
-        : { asked: asked.slice(0, limits.auditAsked_count).map((method) => boundedText(method) ?? "") }),
+      ...(exchange.asked.length === 0 ? {} : { asked: exchange.asked.map((method) => boundedText(method) ?? "") }),
     });
   };
 }

@@ -101,7 +101,7 @@ async function* converse(
           : await toClientNotification(exchange, request, conversation, message);
       if (text !== undefined) yield text;
       const next = await reply.next();
-      if (next.done === true) return { ...(await finish(exchange, request, next.value)), asked: conversation.asked };
+      if (next.done === true) return await finish(exchange, request, next.value);
       message = next.value;
     }
   } finally {

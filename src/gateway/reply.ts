@@ -19,6 +19,8 @@ export type Reply =
       readonly kind: "stream";
       /** Notifications and requests in order, and "" for "still here". */
       readonly messages: AsyncGenerator<string, Ending, void>;
+      /** The messages end by themselves when the principal may no longer have them. */
+      readonly watchesStanding?: true;
     };
 
 /** How a stream ends. */
@@ -26,8 +28,6 @@ export interface Ending {
   readonly outcome: Outcome;
   /** The JSON-RPC response, where there is one. */
   readonly body?: string | undefined;
-  /** Methods that the client was asked meanwhile. */
-  readonly asked?: readonly string[];
 }
 
 export type Answer = Extract<Reply, { kind: "answer" }>;

@@ -52,8 +52,7 @@ async function finishLegacy(
   const { server } = request.permitted;
   const isTask = methodName.startsWith("tasks/") && methodName !== "tasks/result";
   if (methodName === "tools/call") await noteTask(exchange, server.id, result);
-  const own = methodName === "tasks/list" ? await keepOwnTasks(exchange, server.id, result) : ok(undefined);
-  if (!own.ok) return own;
+  if (methodName === "tasks/list") await keepOwnTasks(exchange, server.id, result);
   const changes = [
     request.aggregate && prefixResult(result, server.slug),
     keepListable(methodName, result, "legacy"),

@@ -17,6 +17,8 @@ export interface Sender {
   readonly outlivesClient: boolean;
   /** What the stream starts with before there is anything to say. */
   first(): Uint8Array | undefined;
+  /** Bytes that the event of this message would have. */
+  measure(message: string): number;
   /** @param message JSON; an empty one stands for "still here" */
   event(message: string): Uint8Array;
   /** Stores what was sent since the last time. @param over whether that is all */
@@ -39,6 +41,7 @@ function plainSender(): Sender {
     sizes,
     outlivesClient: false,
     first: () => undefined,
+    measure: (message) => encodeSse(message).byteLength,
     event: (message) => count(sizes, message, message === "" ? encodeSseComment() : encodeSse(message)),
     keep: () => Promise.resolve(),
   };
@@ -65,6 +68,7 @@ function resumableSender(exchange: Exchange, owner: string, primes: boolean): Se
     outlivesClient: !isStream,
     // Older clients take an event without data for a broken one (SEP-1699 came with 2025-11-25).
     first: () => (primes ? encodeSsePriming(`${stream_id}.${seq}`) : undefined),
+    measure: (message) => encodeSse(message, `${stream_id}.${seq + 1}`).byteLength,
     event(message) {
       if (message === "") return count(sizes, message, encodeSseComment());
       seq += 1;

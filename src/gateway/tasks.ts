@@ -4,8 +4,7 @@
  * these are the same each time, since a client compares the ids of lists, results and notifications.
  * @see MCP 2025-11-25 tasks, "Task Isolation and Access Control"
  */
-import type { Failure } from "../errors.ts";
-import { ok, type JsonObject, type Result } from "../ports.ts";
+import type { JsonObject } from "../ports.ts";
 import { isObject } from "../protocol/index.ts";
 import type { Exchange } from "./exchange.ts";
 import type { TaskHandle } from "./handles.ts";
@@ -47,18 +46,11 @@ function* holders(object: JsonObject, isTask: boolean): Generator<JsonObject> {
  * Leaves only the caller's own in a list of tasks: a server that knows all callers by one credential lists those of all.
  * @param result of `tasks/list`, by the server's own names; changed in place
  */
-export async function keepOwnTasks(
-  exchange: Exchange,
-  server_id: string,
-  result: JsonObject,
-): Promise<Result<void, Failure>> {
+export async function keepOwnTasks(exchange: Exchange, server_id: string, result: JsonObject): Promise<void> {
   const { tasks } = result;
-  if (exchange.session === undefined || !Array.isArray(tasks)) return ok(undefined);
-  const started = await startedTasks(exchange, exchange.session.client.owner, server_id);
-  if (!started.ok) return started;
-  const own = new Set(started.value);
-  result["tasks"] = tasks.filter((task) => isObject(task) && own.has(String(task["taskId"])));
-  return ok(undefined);
+  if (!Array.isArray(tasks)) return;
+  const isOwn = await ownTasks(exchange, server_id);
+  result["tasks"] = tasks.filter((task) => isObject(task) && isOwn(String(task["taskId"])));
 }
 
 /** Remembers the task that a call became. One that cannot be remembered works, and is only missing in lists. */
@@ -69,20 +61,36 @@ export async function noteTask(exchange: Exchange, server_id: string, result: Js
   if (!noted.ok) exchange.platform.log("warn", "A task will be missing in lists", { reason: noted.error.reason });
 }
 
-/** @param object a result or `params` of the server's; changed in place. @returns whether it was */
+/**
+ * Only ids of the session's own tasks become ids that it can use: a server that knows all callers by one credential may name
+ * tasks of others as well.
+ * @param object a result or `params` of the server's; changed in place
+ * @param isTask whether the object itself is about a task
+ * @returns whether it was changed
+ */
 export async function toClientTasks(
   exchange: Exchange,
   server_id: string,
   object: JsonObject,
   isTask: boolean,
 ): Promise<boolean> {
-  let changed = false;
-  for (const holder of holders(object, isTask)) {
-    if (typeof holder["taskId"] !== "string") continue;
-    holder["taskId"] = await toClientTask(exchange, server_id, holder["taskId"]);
-    changed = true;
+  const named = [...holders(object, isTask)].filter(({ taskId }) => typeof taskId === "string");
+  if (named.length === 0) return false;
+  const isOwn = await ownTasks(exchange, server_id);
+  for (const holder of named) {
+    const task_id = String(holder["taskId"]);
+    if (isOwn(task_id)) holder["taskId"] = await toClientTask(exchange, server_id, task_id);
   }
-  return changed;
+  return true;
+}
+
+/** Whether a task is one that the session started, or that this very request is about. */
+export async function ownTasks(exchange: Exchange, server_id: string): Promise<(task_id: string) => boolean> {
+  const { session, request } = exchange;
+  const asked = await toServerTask(exchange, request.name ?? "");
+  const started = session === undefined ? undefined : await startedTasks(exchange, session.client.owner, server_id);
+  const own = new Set(started?.ok === true ? started.value : []);
+  return (task_id) => own.has(task_id) || (asked?.server_id === server_id && asked.task_id === task_id);
 }
 
 /** The other way; an id that is none of this principal's is left as it is and means nothing to the server. */

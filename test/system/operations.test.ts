@@ -20,8 +20,8 @@ it("operations: the call on which the configuration is due for its check asks on
   expect(counted.checking).toEqual({ d1: 0, kv: 0, do: 1, queue: 2, subrequests: 1 });
 });
 
-it("operations: a cold call loads the configuration once and asks the upstream for its era and its tools once", () => {
-  expect(counted.cold).toEqual({ d1: 1, kv: 2, do: 1, queue: 2, subrequests: 3 });
+it("operations: a cold call loads the configuration, asks the upstream for its era and its tools, and stores what it learned, each once", () => {
+  expect(counted.cold).toEqual({ d1: 1, kv: 6, do: 1, queue: 2, subrequests: 3 });
 });
 
 const sessionKinds = ["legacy", "legacyToModern"] as const;

@@ -60,15 +60,31 @@ export async function buildCatalog(
     .map(({ item, original, exposed }) => entryOf(kind, slug, item, original, exposed));
   const listed = new Set(entries.map(({ original }) => original));
   const keys = items.flatMap((item) => (isObject(item) ? (keyOf(kind, item) ?? []) : []));
-  return {
-    ...facts,
+  const kept: Kept = {
     entries,
-    byExposed: new Map(entries.map((entry) => [entry.exposed, entry])),
     refused: new Set(keys.filter((key) => !listed.has(key))),
     mirrored: kind.method === "tools/list" ? mirroredBy(kind, items, new Set(listable)) : new Map(),
-    dropped_count: items.length - entries.length,
-    size_chars: entries.reduce((sum, { text, legacyText = "" }) => sum + text.length + legacyText.length, 0),
   };
+  return {
+    ...facts,
+    ...kept,
+    byExposed: new Map(entries.map((entry) => [entry.exposed, entry])),
+    dropped_count: items.length - entries.length,
+    size_chars: sizeOf(kept),
+  };
+}
+
+type Kept = Pick<Catalog, "entries" | "refused" | "mirrored">;
+
+/** All text that is held, since a server chooses the length of each. */
+function sizeOf({ entries, refused, mirrored }: Kept): number {
+  let sum_chars = 0;
+  for (const { original, exposed, text, legacyText = "" } of entries) {
+    sum_chars += original.length + exposed.length + text.length + legacyText.length;
+  }
+  for (const name of refused) sum_chars += name.length;
+  for (const [name, headers] of mirrored) sum_chars += name.length + JSON.stringify(headers).length;
+  return sum_chars;
 }
 
 function unique(values: readonly string[]): (value: string) => boolean {

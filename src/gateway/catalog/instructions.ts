@@ -11,20 +11,22 @@ const marker = "\n[cut]";
 export function mergeInstructions(
   parts: readonly { readonly server: Pick<Server, "slug" | "name">; readonly instructions: string | undefined }[],
 ): string | undefined {
-  const sections = parts.flatMap(({ server, instructions }) => {
-    const text = clean(instructions ?? "").trim();
+  const sections = parts.flatMap(({ server, instructions = "" }) => {
+    const text = clean(cut(instructions.trim(), limits.instructionsPerServer_chars)).trim();
     const heading = `# ${clean(server.name).replaceAll(/[\n\t]/g, " ")} (${server.slug}__*)`;
-    return text === "" ? [] : [`${heading}\n\n${cut(text, limits.instructionsPerServer_chars)}`];
+    return text === "" ? [] : [`${heading}\n\n${quote(text)}`];
   });
   return sections.length === 0 ? undefined : cut(sections.join("\n\n"), limits.instructions_chars);
 }
 
+/** Control and format characters can hide text from the people who read it: tags, directions, widths. */
+const clean = (text: string): string => text.replaceAll(/(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "");
+
 /**
- * Control and format characters can hide text from the people who read it: tags, directions, widths. A line that looks like
- * one of our headings is indented, so that no server speaks in the name of another.
+ * What stands in a quote is no heading of ours, however it is written, so that no server speaks in the name of another.
+ * @see CommonMark 0.31 section 5.1
  */
-const clean = (text: string): string =>
-  text.replaceAll(/(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "").replaceAll(/^(?=#.*\(\S+__\*\)\s*$)/gmu, " ");
+const quote = (text: string): string => text.replaceAll(/^/gm, "> ");
 
 /** At most `chars_max` with the marker; no surrogate pair is split. */
 function cut(text: string, chars_max: number): string {

@@ -29,21 +29,20 @@ function streamOf(answers: readonly Response[]): Response {
 }
 
 async function pipe(answers: readonly Response[], writable: WritableStream<Uint8Array>): Promise<void> {
-  // The rest is let go when the client leaves: each stream then keeps what its client missed.
-  const left = new AbortController();
-  for (const answer of answers) {
-    try {
+  const waiting = [...answers];
+  try {
+    for (let answer = waiting.shift(); answer !== undefined; answer = waiting.shift()) {
       if (isStream(answer)) {
-        await answer.body?.pipeTo(writable, { preventClose: true, signal: left.signal });
+        await answer.body?.pipeTo(writable, { preventClose: true });
         continue;
       }
       const writer = writable.getWriter();
       await writer.write(encodeSse(await answer.text()));
       writer.releaseLock();
-    } catch {
-      left.abort();
-      await answer.body?.cancel();
     }
+    await writable.close();
+  } catch {
+    // The client left: each of the rest is let go, and keeps what its client missed.
+    await Promise.all(waiting.map(({ body }) => body?.cancel()));
   }
-  if (!left.signal.aborted) await writable.close();
 }

@@ -8,29 +8,16 @@ import { limits } from "../../limits.ts";
 
 const running = new BoundedMap<symbol>(limits.runningRequests_count);
 
-export interface Claim {
-  /** Gives the id back when the response is read to its end, or is dropped. */
-  holdFor(response: Response): Response;
-}
-
-/** @returns undefined when the id is in use */
-export function claimRequest(tenant: string, owner: string, id: string | number): Claim | undefined {
+/**
+ * @returns what gives the id back, to be called when the outcome of the request is known; undefined when the id is in use. The
+ *   answer may have no reader by then: the call runs on, and its id with it.
+ */
+export function claimRequest(tenant: string, owner: string, id: string | number): (() => void) | undefined {
   const key = JSON.stringify([tenant, owner, id]);
   if (running.get(key) !== undefined) return undefined;
   const mine = Symbol(key);
   running.set(key, mine);
-  const release = (): void => {
+  return () => {
     if (running.get(key) === mine) running.delete(key);
-  };
-  return {
-    holdFor(response) {
-      if (response.headers.get("content-type") !== "text/event-stream" || response.body === null) {
-        release();
-        return response;
-      }
-      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
-      response.body.pipeTo(writable).then(release, release);
-      return new Response(readable, response);
-    },
   };
 }

@@ -1,18 +1,11 @@
 /** What needs no answer: notifications of the client, and its answers to requests of servers. */
 import type { Failure } from "../../errors.ts";
-import { limits } from "../../limits.ts";
 import type { Result } from "../../ports.ts";
-import {
-  encodeNotification,
-  readClientNotification,
-  type PostedResponse,
-  type RpcNotification,
-} from "../../protocol/index.ts";
+import { isObject, readClientNotification, type PostedResponse, type RpcNotification } from "../../protocol/index.ts";
 import { exchangeOf, type Caller } from "../caller.ts";
-import { contextOf } from "../exchange.ts";
-import { permittedServers } from "../permit.ts";
-import { sendToLine } from "../session/index.ts";
-import { tell } from "../upstream/index.ts";
+import { dispatch } from "../dispatch.ts";
+import { mayTellRoots } from "../session-methods/index.ts";
+import { isMinted, sendToLine } from "../session/index.ts";
 import { bodilessRequest } from "./bodiless.ts";
 import type { Session } from "./resume.ts";
 
@@ -24,6 +17,7 @@ export async function takeAnswer(
   { client }: Session,
   { id, response }: PostedResponse,
 ): Promise<Response> {
+  if (!isMinted(String(id))) return taken();
   const sent = await sendToLine(caller.front, client.owner, { kind: "answer", id: String(id), response });
   return answered(caller, sent);
 }
@@ -42,14 +36,14 @@ export async function takeNotification(
     }
     case "progress": {
       const { params } = read;
+      if (!isMinted(String(read.token))) return taken();
       return answered(
         caller,
         await sendToLine(caller.front, owner, { kind: "progress", token: String(read.token), params }),
       );
     }
     case "roots_changed":
-      caller.front.platform.waitUntil(tellRootsChanged(caller, session));
-      return taken();
+      return rootsChanged(caller, session);
     case "initialized":
     case "other":
       return taken();
@@ -64,17 +58,10 @@ function answered(caller: Caller, sent: Result<void, Failure>): Response {
   return taken();
 }
 
-/** Every server that has a session with this client asked for its roots, or may have. */
-async function tellRootsChanged(caller: Caller, session: Session): Promise<void> {
+/** The one notification that goes on to servers, so it is recorded like a request. */
+async function rootsChanged(caller: Caller, session: Session): Promise<Response> {
+  const { roots } = session.client.clientCapabilities;
   const exchange = exchangeOf(caller, bodilessRequest("notifications/roots/list_changed", session), 0, session);
-  const context = contextOf(exchange);
-  const notification = encodeNotification("notifications/roots/list_changed");
-  await Promise.all(
-    permittedServers(exchange).map(async ({ server }) => {
-      const upstream = session.facts.upstreams.find(({ server_id }) => server_id === server.id);
-      if (upstream?.revision !== server.revision) return;
-      const told = await tell(context, server, upstream, notification, { total_ms: limits.eraProbe_ms });
-      if (!told.ok) context.platform.log("info", "A notification did not reach the upstream", { server: server.slug });
-    }),
-  );
+  const isAnnounced = isObject(roots) && roots["listChanged"] === true;
+  return isAnnounced && mayTellRoots(exchange) ? dispatch(exchange) : taken();
 }

@@ -75,13 +75,19 @@ async function handleRequest(
   if (!checked.ok) return refuse(checked.error);
   // A second session inside a session would be nobody's.
   if (message.method === "initialize") return refuse(failure("invalid_request", "The session has begun already"));
-  const claim = claimRequest(caller.front.tenant.id, owner, message.id);
-  if (claim === undefined) {
+  const settled = claimRequest(caller.front.tenant.id, owner, message.id);
+  if (settled === undefined) {
     const detail = "A request with this id is still running in this session";
     return refuse(failure("invalid_request", detail, { reason: "duplicate_request_id" }));
   }
-  const exchange = exchangeOf(caller, withLogLevel(checked.value), size_bytes, session);
-  return claim.holdFor(await dispatch(exchange));
+  const exchange = { ...exchangeOf(caller, withLogLevel(checked.value), size_bytes, session), settled };
+  let response: Response | undefined;
+  try {
+    return (response = await dispatch(exchange));
+  } finally {
+    // Refused requests, and bugs, have no outcome; a stream has one later.
+    if (response?.headers.get("content-type") !== "text/event-stream") settled();
+  }
 }
 
 /** A server of 2026-07-28 knows no sessions: the level goes with each request. */

@@ -15,6 +15,7 @@ export async function setLogLevel(exchange: Exchange, permitted?: Permitted): Pr
   const { session, request, platform } = exchange;
   const { level } = request.params;
   if (session === undefined || typeof level !== "string") throw new Error("a check is missing");
+  if (session.facts.log_level === level) return acknowledged(exchange);
   const stored = await storeLogLevel(exchange, session.client.owner, level);
   if (!stored.ok) return failed(stored.error, request.id);
   const open = permitted === undefined ? permittedServers(exchange) : [permitted];

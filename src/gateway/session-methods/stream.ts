@@ -5,8 +5,8 @@
  */
 import { failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
-import { isObject } from "../../protocol/index.ts";
-import { noteListChanged } from "../catalog/index.ts";
+import { encodeNotification, isObject } from "../../protocol/index.ts";
+import { noteListChanged, prefixUri } from "../catalog/index.ts";
 import { Conversation } from "../conversation.ts";
 import { withDeadline } from "../deadline.ts";
 import { contextOf, type Exchange, type Permitted } from "../exchange.ts";
@@ -16,6 +16,7 @@ import { permittedServers } from "../permit.ts";
 import { refusedWithoutId, type Messages, type Reply } from "../reply.ts";
 import { parseEventId } from "../sender.ts";
 import { rereadFacts, type Facts } from "../session/index.ts";
+import { standing } from "../standing.ts";
 import { eraOf, watchUpstream, type UpstreamMessage, type Verdict, type WatchFilter } from "../upstream/index.ts";
 import { replay } from "./replay.ts";
 
@@ -40,7 +41,10 @@ export async function openStream(exchange: Exchange, permitted?: Permitted): Pro
     );
   }
   const stream = new SessionStream(exchange, permitted === undefined);
-  return { kind: "stream", messages: stream.messages(talkative, lastSeen) };
+  if (!(await stream.open())) {
+    return refusedWithoutId(failure("unavailable", undefined, { reason: "session_unavailable" }));
+  }
+  return { kind: "stream", messages: stream.messages(talkative, lastSeen), watchesStanding: true };
 }
 
 async function talkativeOf(exchange: Exchange, candidates: readonly Permitted[]): Promise<Talkative[]> {
@@ -96,9 +100,13 @@ class SessionStream {
     });
   }
 
+  /** @returns false when the session's object cannot be reached: then nobody would hear of the end of the session */
+  async open(): Promise<boolean> {
+    return (await this.#conversation.open()) !== undefined;
+  }
+
   async *messages(talkative: readonly Talkative[], lastSeen: ReturnType<typeof parseEventId>): Messages {
     try {
-      await this.#conversation.open();
       if (lastSeen !== undefined) {
         yield* replay(this.#exchange, lastSeen);
         // While nobody listened anything may have changed.
@@ -107,8 +115,7 @@ class SessionStream {
         );
       }
       for (const one of talkative) void this.#attach(one);
-      const ending = yield* this.#feed.messages(undefined);
-      return { ...ending, asked: this.#conversation.asked };
+      return yield* this.#feed.messages(undefined);
     } finally {
       this.#over.abort();
       this.#conversation.end();
@@ -122,10 +129,15 @@ class SessionStream {
   /** Listens to a server for as long as the stream is open; one that is down is tried again. */
   async #attach({ permitted, verdict }: Talkative): Promise<void> {
     const { clock } = this.#exchange.platform.ports;
+    const { slug, id } = permitted.server;
     while (!this.#over.signal.aborted) {
+      // Hours may have passed: what the server is called with, and whether, is what holds now.
+      const snapshot = await standing(this.#exchange, [permitted.server]);
+      const current = snapshot?.servers.get(slug);
+      if (current?.id !== id) return;
       const facts = await this.#facts();
       const uris = subscribedOf(facts, permitted);
-      const watched = await this.#watch(permitted, uris);
+      const watched = await this.#watch({ ...permitted, server: current }, uris);
       if (watched.ok) {
         const { value: watch } = watched;
         const source = { permitted, watch, take: (message: UpstreamMessage) => this.#take(permitted, message) };
@@ -162,9 +174,22 @@ class SessionStream {
       const { permitted } = source;
       if (subscribedOf(facts, permitted).join("\n") === uris) continue;
       this.#listening.delete(id);
-      this.#feed.remove(source);
       const verdict = await eraOf(contextOf(this.#exchange), permitted.server);
-      if (verdict.ok) void this.#attach({ permitted, verdict: verdict.value });
+      // The old one is left when the new one is there, so that no change falls between the two.
+      if (verdict.ok) void this.#replace(source, { permitted, verdict: verdict.value }, uris);
+      else this.#listening.set(id, { source, uris });
+    }
+  }
+
+  /** What changed between the client's subscription and this is not known, so it is told to look. */
+  async #replace(source: Source, next: Talkative, known: string): Promise<void> {
+    await this.#attach(next);
+    this.#feed.remove(source);
+    const before = new Set(known.split("\n"));
+    const { permitted } = next;
+    for (const uri of subscribedOf(await this.#facts(), permitted).filter((one) => !before.has(one))) {
+      const params = { uri: this.#aggregate ? prefixUri(permitted.server.slug, uri) : uri };
+      await this.#feed.put(encodeNotification("notifications/resources/updated", params));
     }
   }
 

@@ -7,7 +7,7 @@ import { failure } from "../../errors.ts";
 import { isObject } from "../../protocol/index.ts";
 import { contextOf, type Exchange, type Relay } from "../exchange.ts";
 import { relay } from "../relay.ts";
-import { failed, type Reply } from "../reply.ts";
+import { failed, type Messages, type Reply } from "../reply.ts";
 import { addSubscription, removeSubscription } from "../session/index.ts";
 import { eraOf } from "../upstream/index.ts";
 import { acknowledged } from "./pong.ts";
@@ -24,10 +24,23 @@ export async function subscribe(exchange: Exchange, request: Relay): Promise<Rep
   const added = await addSubscription(exchange, owner, subscription);
   if (!added.ok) return failed(added.error, id);
   if (verdict.value.era === "modern") return acknowledged(exchange);
-  const reply = await relay(exchange, request);
-  const refused = reply.kind === "answer" && reply.outcome.status !== "ok";
-  if (refused) await removeSubscription(exchange, owner, subscription);
-  return reply;
+  return onRefusal(await relay(exchange, request), async () => {
+    await removeSubscription(exchange, owner, subscription);
+  });
+}
+
+/** The answer may come on a stream: then it is known at its end. */
+async function onRefusal(reply: Reply, forget: () => Promise<void>): Promise<Reply> {
+  if (reply.kind === "answer") {
+    if (reply.outcome.status !== "ok") await forget();
+    return reply;
+  }
+  async function* watched(messages: Messages): Messages {
+    const ending = yield* messages;
+    if (ending.outcome.status !== "ok") await forget();
+    return ending;
+  }
+  return { ...reply, messages: watched(reply.messages) };
 }
 
 export async function unsubscribe(exchange: Exchange, request: Relay): Promise<Reply> {

@@ -11,7 +11,7 @@ export {
 export type { Replay } from "./event-rows.ts";
 export { mintSessionId, newOwner, openSessionId, type SessionGrant } from "./id.ts";
 export { keepEvents, replayEvents } from "./kept-events.ts";
-export { openLine, sendToLine } from "./line.ts";
+export { isMinted, openLine, sendToLine } from "./line.ts";
 export { Session } from "./session-object.ts";
 export { noFacts } from "./stored.ts";
 export { addTask, startedTasks } from "./tasks.ts";

@@ -55,6 +55,9 @@ export async function sendToLine(
   return taken.value ? ok(undefined) : err(failure("too_many", undefined, { reason: "mailbox_full" }));
 }
 
+/** Whether an id, or a progress token, is of the form that lines give out. */
+export const isMinted = (id: string): boolean => /^[A-Za-z0-9_-]{22}\.\d{1,9}$/.test(id);
+
 class OpenLine implements Line {
   readonly id: string;
   readonly #clock: SessionContext["platform"]["ports"]["clock"];

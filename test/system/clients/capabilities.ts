@@ -64,7 +64,9 @@ const plain: readonly Capability[] = [
       const steps: number[] = [];
       const options = { onprogress: (step: { progress: number }) => steps.push(step.progress) };
       expect(textOf(await peer.call(name(progress.name), progress.input, options))).toContain(progress.says);
-      expect(steps).toEqual(progress.steps);
+      // SDK v1 loses a step that comes together with the answer, which on standard input may happen to the last.
+      expect(steps.length).toBeGreaterThanOrEqual(progress.steps.length - 1);
+      expect(steps).toEqual(progress.steps.slice(0, steps.length));
     },
   },
   {
@@ -180,8 +182,10 @@ const asks: readonly Capability[] = kinds.map((kind) => ({
   where: isSameEra,
   async proof({ peer, upstream, name }) {
     const { [kind]: call } = upstream.asks;
-    // The everything server asks for roots once, when its session begins, on the stream of the session.
+    // The everything server asks for roots when its session begins, which may be before its stream is there, and when they
+    // change.
     if (kind === "roots" && upstream.slug === "everything") {
+      await peer.client.sendRootsListChanged();
       await expect.poll(() => peer.asked, { timeout: 10_000 }).toContain("roots/list");
     }
     expect(textOf(await peer.call(name(call.name), call.input))).toContain(call.says);

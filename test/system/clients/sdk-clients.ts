@@ -46,6 +46,7 @@ interface Methods {
     argument: { name: string; value: string };
   }): Promise<{ completion: { values: readonly string[] } }>;
   setLoggingLevel(level: "debug" | "error"): Promise<unknown>;
+  sendRootsListChanged(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -2,6 +2,7 @@
  * `logging/setLevel`: the level of a session, for all its servers, those that it reaches later too.
  * @see MCP 2025-11-25 logging, "Setting Log Level"
  */
+import { BoundedMap } from "../../bounded-map.ts";
 import { limits } from "../../limits.ts";
 import { isObject } from "../../protocol/index.ts";
 import { contextOf, type Exchange, type Permitted } from "../exchange.ts";
@@ -15,7 +16,7 @@ export async function setLogLevel(exchange: Exchange, permitted?: Permitted): Pr
   const { session, request, platform } = exchange;
   const { level } = request.params;
   if (session === undefined || typeof level !== "string") throw new Error("a check is missing");
-  if (session.facts.log_level === level) return acknowledged(exchange);
+  if (session.facts.log_level === level || !mayTell(exchange, level)) return acknowledged(exchange);
   const stored = await storeLogLevel(exchange, session.client.owner, level);
   if (!stored.ok) return failed(stored.error, request.id);
   const open = permitted === undefined ? permittedServers(exchange) : [permitted];
@@ -28,6 +29,17 @@ export async function setLogLevel(exchange: Exchange, permitted?: Permitted): Pr
     }),
   );
   return acknowledged(exchange);
+}
+
+/** What each session set last, and when: the same level over and over costs its servers one request. */
+const told = new BoundedMap<{ readonly level: string; readonly at: number }>(limits.facts_count);
+
+function mayTell({ tenant, platform, session }: Exchange, level: string): boolean {
+  const key = JSON.stringify([tenant.id, session?.client.owner]);
+  const now = platform.ports.clock.now();
+  const last = told.get(key);
+  told.set(key, { level, at: now });
+  return last?.level !== level || last.at > now || now - last.at >= limits.sessionSetting_ms;
 }
 
 async function tellLevel(

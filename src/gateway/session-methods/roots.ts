@@ -25,7 +25,7 @@ export function mayTellRoots({ tenant, platform, session }: Exchange): boolean {
   const key = JSON.stringify([tenant.id, session.client.owner]);
   const now = platform.ports.clock.now();
   const before = told.get(key);
-  if (before !== undefined && before <= now && now - before < limits.rootsChanged_ms) return false;
+  if (before !== undefined && before <= now && now - before < limits.sessionSetting_ms) return false;
   told.set(key, now);
   return true;
 }

@@ -142,6 +142,8 @@ export const limits = {
   tool_bytes: 128 * KiB,
   /** The era of an upstream is asked again after this: a stale verdict "legacy" would otherwise hold for ever. */
   eraVerdict_ms: 10 * minute,
+  /** And of one that only showed its era by an error after this: until then it seems to offer nothing. */
+  eraUndeclared_ms: 10 * second,
   eraProbe_ms: 5 * second,
   /** KV is only a cache: past this the server itself is asked. */
   cacheRead_ms: 500,
@@ -164,15 +166,19 @@ export const limits = {
   // --- sessions of the 2025 revisions
   /** Requests of servers that wait for one client on one stream. */
   pendingAsks_count: 50,
-  /** Changed roots of a session are told to its servers at most once in this time. */
-  rootsChanged_ms: 1 * second,
+  /** Changed roots, and the same log level again, are told to the servers of a session at most once in this time. */
+  sessionSetting_ms: 1 * second,
   /** Requests that one isolate knows to be running. */
   runningRequests_count: 10_000,
   /** A call that runs for longer may be cancelled by its client, so it listens for that; shorter ones are over by then. */
   lineDelay_ms: 1 * second,
-  /** How often a client that came back for the rest of a stream is looked after while the call still runs. */
+  /**
+   * How often events are stored that nobody reads, and how soon a client that came back for the rest of a stream is looked after
+   * while the call still runs: each time after twice as long, since its object serves other sessions as well.
+   */
   replayPoll_ms: 500,
-  /** How long it waits for a stream of which nothing is kept yet: the break may not have been noticed on this side. */
+  replayPoll_ms_max: 5 * second,
+  /** At most so long it waits for a stream of which nothing is kept: the break may not have been noticed on this side. */
   replayWait_ms: 3 * second,
 
   /** A server that could not be listened to is tried again after this. */
@@ -239,6 +245,11 @@ export const limits = {
   mailbox_bytes: 1 * MiB,
   /** Events for clients that lost a connection: they come back within seconds, or after a laptop woke up. */
   keptEvents_ms: 10 * minute,
+  /**
+   * What an open stream holds in memory for that case: what was sent and may still be on the way. An isolate has 128 MB, two bytes
+   * a character and hundreds of streams, so it is less than what is stored.
+   */
+  heldEvents_chars: 256 * KiB,
   /** Of one stream. */
   keptEvents_count: 1_000,
   /** Of all streams of an owner. */

@@ -1,13 +1,14 @@
 /**
- * `Mcp-Param-*`: checked against the body on the way in, made anew from the body on the way out. Names that the tool does not
- * declare are forwarded as they came, which the protocol asks of intermediaries.
+ * What the server's list of tools says about a call before it is made: whether the tool may be called at all, and which of its
+ * parameters are mirrored into `Mcp-Param-*`. Those headers are checked against the body on the way in and made anew from it on
+ * the way out. Names that the tool does not declare are forwarded as they came, which the protocol asks of intermediaries.
  * @see MCP 2026-07-28 streamable HTTP, "Custom Headers from Tool Parameters"
  */
 import { failure, type Failure } from "../errors.ts";
 import { err, ok, type Json, type JsonObject, type Result } from "../ports.ts";
 import { checkParamHeaders, paramHeadersFor } from "../protocol/index.ts";
 import type { Server } from "../registry/index.ts";
-import { catalogOf } from "./catalog/index.ts";
+import { catalogOf, knownCatalog, type Catalog } from "./catalog/index.ts";
 import { contextOf, type Exchange } from "./exchange.ts";
 import { eraOf } from "./upstream/index.ts";
 
@@ -16,6 +17,10 @@ type Header = readonly [name: string, value: string];
 const prefix = "mcp-param-";
 const undeclared_count_max = 32;
 
+/**
+ * @returns the headers for the server; `unknown_name` for a tool that is kept out of lists (P5). Where the list cannot be had, a
+ *   call without such headers goes on.
+ */
 export async function inboundParamHeaders(
   exchange: Exchange,
   server: Server,
@@ -26,14 +31,14 @@ export async function inboundParamHeaders(
   const context = contextOf(exchange);
   const era = await eraOf(context, server);
   if (!era.ok) return era;
-  // Only servers of 2026-07-28 know these headers.
-  if (era.value.era === "legacy") return ok([]);
-  const index = await catalogOf(context, server, "tools/list");
-  if (index.ok && index.value.mirrored.get(name) === null) {
-    // P5: what an invalid annotation keeps out of lists is not to be called either.
+  // Only servers of 2026-07-28 know these headers; of others an old list is good enough.
+  const readTools = era.value.era === "modern" ? catalogOf : knownCatalog;
+  const index = await readTools(context, server, "tools/list");
+  if (index.ok && isKeptOut(exchange, index.value, name)) {
     const shown = `Unknown tool: ${exchange.request.name ?? ""}`;
-    return err(failure("unknown_name", shown, { reason: "param_header_annotation" }));
+    return err(failure("unknown_name", shown, { reason: "not_listed" }));
   }
+  if (era.value.era === "legacy") return ok([]);
   const isKnown = index.ok && (index.value.complete || index.value.mirrored.has(name));
   if (!isKnown && hasParamHeader(exchange.headers)) {
     // What cannot be compared with the body is not passed on: a header may say another thing than the call does.
@@ -67,6 +72,11 @@ export async function inboundParamHeaders(
   return headers.length > declared.length + undeclared_count_max
     ? err(failure("bad_header", "Too many Mcp-Param headers", { reason: "param_header_count" }))
     : ok(headers);
+}
+
+/** P5: what is kept out of the list of this endpoint is not to be called either. */
+function isKeptOut({ endpoint }: Exchange, tools: Catalog, name: string): boolean {
+  return endpoint.slug === undefined ? tools.refused.has(name) : tools.mirrored.get(name) === null;
 }
 
 function hasParamHeader(headers: Headers): boolean {

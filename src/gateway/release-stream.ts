@@ -7,7 +7,7 @@ import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { Result } from "../ports.ts";
 import type { Exchange } from "./exchange.ts";
-import { failed, type Ending, type Messages } from "./reply.ts";
+import { failed, type Ending, type Message, type Messages } from "./reply.ts";
 import { createSender, type Sender } from "./sender.ts";
 import { standing, type ServerName } from "./standing.ts";
 
@@ -41,7 +41,7 @@ export async function logLost(exchange: Exchange, recording: Promise<Result<void
   if (!result.ok) exchange.platform.log("error", "An outcome could not be recorded", { tenant: exchange.tenant.id });
 }
 
-export async function nextMessage(exchange: Exchange, messages: Messages): Promise<IteratorResult<string, Ending>> {
+export async function nextMessage(exchange: Exchange, messages: Messages): Promise<IteratorResult<Message, Ending>> {
   try {
     return await messages.next();
   } catch (cause) {
@@ -71,7 +71,7 @@ class ReleasedStream {
     this.#exchange = exchange;
     this.#streamed = streamed;
     this.#record = record;
-    this.#sender = createSender(exchange);
+    this.#sender = createSender(exchange, streamed.servers?.[0]?.slug);
     this.#silent_since = exchange.platform.ports.clock.now();
   }
 

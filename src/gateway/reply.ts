@@ -18,10 +18,13 @@ export type Reply =
   | {
       readonly kind: "stream";
       /** Notifications and requests in order, and "" for "still here". */
-      readonly messages: AsyncGenerator<string, Ending, void>;
+      readonly messages: AsyncGenerator<Message, Ending, void>;
       /** The messages end by themselves when the principal may no longer have them. */
       readonly watchesStanding?: true;
     };
+
+/** JSON. What a client missed and gets now goes under the event id that it had. */
+export type Message = string | { readonly id: string; readonly text: string };
 
 /** How a stream ends. */
 export interface Ending {

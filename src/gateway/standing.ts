@@ -10,6 +10,12 @@ export interface ServerName {
   readonly slug: string;
 }
 
+/** Whether the principal may use, now, the server that had this slug when a stream of it was kept. */
+export async function mayUse(exchange: Exchange, slug: string): Promise<boolean> {
+  const snapshot = await standing(exchange, []);
+  return snapshot !== undefined && decideServer({ ...exchange, snapshot }, slug).permitted !== undefined;
+}
+
 /**
  * @param servers that the request reaches
  * @returns the snapshot on which the principal, and each of the servers, still stands as it did; undefined when one does not,

@@ -13,6 +13,7 @@ import {
 import { askAllPages, eraOf, type UpstreamContext } from "../upstream/index.ts";
 import { buildCatalog, type Catalog } from "./build.ts";
 import type { ListKind } from "./kinds.ts";
+import { unlessResting } from "./resting.ts";
 import { noteStatus } from "./status.ts";
 
 /** A list for everybody: no client stands behind the question, so none of its capabilities does. */
@@ -22,29 +23,40 @@ const ownMeta = (context: UpstreamContext): JsonObject => ({
   [META.clientCapabilities]: {},
 });
 
-/** The list as it goes into the store. */
+interface Fetched {
+  /** The list as it goes into the store. */
+  readonly stored: StoredCatalog;
+  readonly items: readonly Json[];
+  readonly isShared: boolean;
+}
+
 async function fetchList(
   context: UpstreamContext,
   server: Server,
   kind: ListKind,
-): Promise<Result<{ readonly stored: StoredCatalog; readonly items: readonly Json[] }, Failure>> {
+  diverged: () => Promise<ReadonlySet<string>>,
+): Promise<Result<Fetched, Failure>> {
   const fetched_at = context.platform.ports.clock.now();
-  const era = await eraOf(context, server);
+  const era = await unlessResting(context, server, () => eraOf(context, server));
   if (!era.ok) return era;
+  const isShared = era.value.era === "modern" || !(await diverged()).has(server.id);
   const server_era = era.value.era;
   if (!offers(era.value.capabilities, kind.capability)) {
     const ttl_ms = limits.listTtl_ms_max;
     return ok({
       stored: { server_era, offered: false, items_text: "[]", ttl_ms, fetched_at, truncated: false },
       items: [],
+      isShared,
     });
   }
-  const meta = ownMeta(context);
-  const listed = await askAllPages(context, server, kind.method, kind.member, meta, limits.listPerUpstream_ms);
+  // A tool may have changed its caller's session without a word: what is for everybody is asked in a session of nobody's.
+  const asking = isShared ? { ...context, owner: undefined } : context;
+  const question = { method: kind.method, member: kind.member, meta: ownMeta(context) };
+  const listed = await askAllPages(asking, server, question, limits.listPerUpstream_ms);
   if (!listed.ok) return listed;
   const { items, ttl_ms, truncated } = listed.value;
   const items_text = stringifyFaithful(items);
-  return ok({ stored: { server_era, offered: true, items_text, ttl_ms, fetched_at, truncated }, items });
+  return ok({ stored: { server_era, offered: true, items_text, ttl_ms, fetched_at, truncated }, items, isShared });
 }
 
 /** A server that declares nothing at all may still offer everything: some only answer an error to the probe. */
@@ -52,15 +64,16 @@ const offers = (capabilities: Readonly<Record<string, unknown>>, capability: str
   capability in capabilities || Object.keys(capabilities).length === 0;
 
 /**
- * @param shared whether the answer is for everybody: only then it is stored, and its outcome is the server's status
+ * @param diverged servers whose sessions with the owner have lists of their own
+ * @returns whether the answer is for everybody: only then it is stored, and its outcome is the server's status
  */
 export async function askCatalog(
   context: UpstreamContext,
   server: Server,
   kind: ListKind,
-  shared: (server_era: Catalog["server_era"]) => Promise<boolean>,
+  diverged: () => Promise<ReadonlySet<string>>,
 ): Promise<Result<{ readonly catalog: Catalog; readonly isShared: boolean }, Failure>> {
-  const fetched = await fetchList(context, server, kind);
+  const fetched = await fetchList(context, server, kind, diverged);
   if (!fetched.ok) {
     // A client that left, or a deadline of the whole list, says nothing about the server.
     const isItsOwn = fetched.error.code !== "cancelled";
@@ -68,9 +81,8 @@ export async function askCatalog(
     if (isItsOwn) context.platform.waitUntil(noteStatus(context, server, noted));
     return fetched;
   }
-  const { stored, items } = fetched.value;
+  const { stored, items, isShared } = fetched.value;
   const catalog = await toCatalog(kind, server.slug, stored, items);
-  const isShared = await shared(stored.server_era);
   if (isShared) {
     const { outcome, entries, dropped_count } = catalog;
     const counted = { list: kind.counted, count: entries.length, dropped_count };
@@ -88,8 +100,21 @@ export async function storedCatalog(
 ): Promise<Catalog | undefined> {
   const stored = await storeOf(context).read(nameOf(context, server, kind));
   if (stored === undefined) return undefined;
-  const items = parseFaithful(stored.items_text);
-  return toCatalog(kind, server.slug, stored, Array.isArray(items) ? items : []);
+  const items = readItems(stored.items_text);
+  if (items !== undefined) return toCatalog(kind, server.slug, stored, items);
+  context.platform.log("warn", "A stored list could not be read", { server: server.slug, method: kind.method });
+  return undefined;
+}
+
+/** @returns undefined for what is no JSON array */
+function readItems(text: string): readonly Json[] | undefined {
+  try {
+    const items = parseFaithful(text);
+    return Array.isArray(items) ? items : undefined;
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError) return undefined;
+    throw thrown;
+  }
 }
 
 function toCatalog(kind: ListKind, slug: string, stored: StoredCatalog, items: readonly Json[]): Promise<Catalog> {

@@ -3,7 +3,7 @@
  * an old one stands in for a server that is slow, and for a while for one that fails.
  */
 import { BoundedMap } from "../../bounded-map.ts";
-import type { Failure } from "../../errors.ts";
+import { failure, type Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { err, ok, type Result } from "../../ports.ts";
 import type { Server } from "../../registry/index.ts";
@@ -66,6 +66,31 @@ export async function catalogOf(
   return asked.ok || !isYoung ? asked : ok(standingIn(known, outcomeWord(asked.error)));
 }
 
+/**
+ * The list that everybody has, of whatever age, for calls that only need to know what is kept out of it: they wait for the
+ * server where nothing is known, and no longer than `limits.listPerUpstream_ms`.
+ * @returns failures of the server, also while it is left in peace after one
+ */
+export async function knownCatalog(
+  context: UpstreamContext,
+  server: Server,
+  method: ListMethod,
+): Promise<Result<Catalog, Failure>> {
+  const lookup = lookupOf(context, server, method, nobodyDiverged);
+  const known = await readKnown(lookup);
+  if (known === undefined) {
+    const refreshing = startRefresh(lookup);
+    if (refreshing === undefined) return ask(lookup);
+    const asked = await within(lookup, limits.listPerUpstream_ms, refreshing);
+    return asked ?? err(failure("upstream_timeout", undefined, { reason: "deadline" }));
+  }
+  const age_ms = context.platform.ports.clock.now() - known.fetched_at;
+  if (!isFresh(known, age_ms) || hasChanged(context, server, method, known.fetched_at)) startRefresh(lookup);
+  return ok(known);
+}
+
+const nobodyDiverged = (): Promise<ReadonlySet<string>> => Promise.resolve(new Set());
+
 /** What this isolate holds in memory, of whatever age: for questions that must not wait. */
 export function peekCatalog(context: UpstreamContext, server: Server, method: ListMethod): Catalog | undefined {
   return memory.get(keyOf(context, server, kinds[method]));
@@ -93,9 +118,7 @@ async function readKnown({ context, server, kind, key }: Lookup): Promise<Catalo
 
 /** From the server, on behalf of this request. */
 async function ask({ context, server, kind, key, diverged }: Lookup): Promise<Result<Catalog, Failure>> {
-  const isShared = async (era: Catalog["server_era"]): Promise<boolean> =>
-    era === "modern" || !(await diverged()).has(server.id);
-  const asked = await askCatalog(context, server, kind, isShared);
+  const asked = await askCatalog(context, server, kind, diverged);
   if (!asked.ok) return asked;
   if (asked.value.isShared) {
     memory.set(key, asked.value.catalog);

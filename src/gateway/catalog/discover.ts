@@ -18,6 +18,7 @@ import { outcomeWord } from "./ask.ts";
 import { honoured, mergeCapabilities } from "./capabilities.ts";
 import { mergeInstructions } from "./instructions.ts";
 import { outcomesKey } from "./lists.ts";
+import { unlessResting } from "./resting.ts";
 
 export interface Description {
   readonly capabilities: JsonObject;
@@ -54,12 +55,13 @@ export async function describeAggregate(exchange: Exchange): Promise<Description
   };
 }
 
-async function verdictOf(exchange: Exchange, server: Server): Promise<Result<Verdict, Failure>> {
-  const verdict = await withDeadline(exchange, limits.listPerUpstream_ms, (bounded) =>
-    eraOf(contextOf(bounded), server),
-  );
-  const isLate = !verdict.ok && verdict.error.code === "cancelled" && !exchange.signal.aborted;
-  return isLate ? err(failure("upstream_timeout", undefined, { reason: "deadline" })) : verdict;
+function verdictOf(exchange: Exchange, server: Server): Promise<Result<Verdict, Failure>> {
+  const context = contextOf(exchange);
+  return unlessResting(context, server, async () => {
+    const verdict = await withDeadline(context, limits.listPerUpstream_ms, (bounded) => eraOf(bounded, server));
+    const isLate = !verdict.ok && verdict.error.code === "cancelled" && !context.signal.aborted;
+    return isLate ? err(failure("upstream_timeout", undefined, { reason: "deadline" })) : verdict;
+  });
 }
 
 export async function discoverServer(exchange: Exchange, permitted: Permitted): Promise<Reply> {

@@ -1,5 +1,5 @@
 export type { Catalog } from "./build.ts";
-export { catalogOf } from "./catalogs.ts";
+export { catalogOf, knownCatalog } from "./catalogs.ts";
 export { forgetCatalog, noteListChanged } from "./changes.ts";
 export { describeAggregate, describeServer, discoverAggregate, discoverServer, serverInfo } from "./discover.ts";
 export { keepListable } from "./listable.ts";

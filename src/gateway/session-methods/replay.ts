@@ -3,13 +3,14 @@ import { limits } from "../../limits.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Ending, Messages } from "../reply.ts";
 import { eventId, type SeenEvent } from "../sender.ts";
+import { mayUse } from "../standing.ts";
 import { replayEvents } from "../session/index.ts";
 
 /**
  * Yields what came after the event that the client saw last, each under its own id. What was never this session's is never found,
  * nothing comes after a gap, and a client that came back once more has this one ended.
  */
-export async function* replay(exchange: Exchange, { stream_id, kind, seq }: SeenEvent): Messages {
+export async function* replay(exchange: Exchange, { stream_id, kind, slug, seq }: SeenEvent): Messages {
   const { session, platform, signal } = exchange;
   const { clock, random } = platform.ports;
   const done: Ending = { outcome: { status: "ok" } };
@@ -19,6 +20,9 @@ export async function* replay(exchange: Exchange, { stream_id, kind, seq }: Seen
   let after_seq = seq;
   let pause_ms: number = limits.replayPoll_ms;
   while (!signal.aborted) {
+    if (slug !== undefined && !(await mayUse(exchange, slug))) {
+      return { outcome: { status: "interrupted", reason: "no_longer_allowed" } };
+    }
     const found = await replayEvents(exchange, session.client.owner, { stream_id, after_seq, resumer });
     if (!found.ok) return { outcome: { status: "error", reason: found.error.reason ?? found.error.code } };
     const { value: kept } = found;

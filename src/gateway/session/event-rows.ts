@@ -1,6 +1,6 @@
 /**
  * Events of streams whose client lost the connection. Each stream belongs to its owner: nobody else's `Last-Event-ID` finds
- * it (MC-33).
+ * it (MC-33). A write costs what it adds, however much is there already (RX-11).
  * @see MCP 2025-11-25 transports, "Resumability and Redelivery"
  */
 import { limits } from "../../limits.ts";
@@ -9,23 +9,38 @@ import type { KeptEvent } from "./types.ts";
 export const eventTables = `
   CREATE TABLE IF NOT EXISTS kept_streams (
     owner TEXT NOT NULL, stream_id TEXT NOT NULL, over INTEGER NOT NULL,
-    dropped_seq INTEGER, -- events up to this one did not fit: a replay from before it would have a gap
+    dropped_seq INTEGER NOT NULL, -- every event after this one is there, up to
+    newest_seq INTEGER NOT NULL, -- this one: a replay from before the first of them would have a gap
+    bytes INTEGER NOT NULL, -- of the events that are there
+    resumer TEXT NOT NULL, -- the last who asked for them
     expires_at INTEGER NOT NULL, PRIMARY KEY (owner, stream_id)
   ) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS kept_streams_expiry ON kept_streams (expires_at);
   CREATE TABLE IF NOT EXISTS kept_events (
-    position INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, stream_id TEXT NOT NULL, seq INTEGER NOT NULL,
-    text TEXT NOT NULL, bytes INTEGER NOT NULL, UNIQUE (owner, stream_id, seq)
+    owner TEXT NOT NULL, stream_id TEXT NOT NULL, seq INTEGER NOT NULL, bytes INTEGER NOT NULL, text TEXT NOT NULL,
+    UNIQUE (owner, stream_id, seq)
   );
 `;
 
-export interface Replay {
-  readonly events: KeptEvent[];
-  /** The stream has ended: nothing comes after these. */
-  readonly over: boolean;
+/** What a client that came back wants. */
+export interface Missed {
+  readonly stream_id: string;
+  readonly after_seq: number;
+  /** A UUID version 7 that names who asks: whoever began later has the stream. */
+  readonly resumer: string;
 }
 
-type Place = { readonly position: number; readonly stream_id: string; readonly seq: number };
+export type Replay =
+  | {
+      readonly kind: "events";
+      readonly events: KeptEvent[];
+      /** The stream has ended: nothing comes after these. */
+      readonly over: boolean;
+    }
+  /** No such stream or none any more; events in between are gone; somebody else asked later. */
+  | { readonly kind: "unknown" | "gap" | "replaced" };
+
+type Extent = { dropped_seq: number; newest_seq: number };
 
 export class EventRows {
   readonly #sql: SqlStorage;
@@ -35,37 +50,54 @@ export class EventRows {
   }
 
   keep(owner: string, stream_id: string, events: readonly KeptEvent[], over: boolean, now: number): void {
+    const known = this.#extent(owner, stream_id);
+    let { dropped_seq, newest_seq } = known ?? { dropped_seq: 0, newest_seq: 0 };
+    let added_bytes = 0;
+    for (const { seq, text } of events) {
+      // A write whose answer was lost comes again.
+      if (seq <= newest_seq) continue;
+      const bytes = new TextEncoder().encode(text).length;
+      // What could never be kept must not reach the storage, where a row has its own bound.
+      const fits = bytes <= limits.keptEvents_bytes;
+      if (!fits) dropped_seq = seq;
+      else if (seq > newest_seq + 1) dropped_seq = seq - 1;
+      newest_seq = seq;
+      if (!fits) continue;
+      this.#sql.exec("INSERT INTO kept_events VALUES (?, ?, ?, ?, ?)", owner, stream_id, seq, bytes, text);
+      added_bytes += bytes;
+    }
     this.#sql.exec(
-      `INSERT INTO kept_streams VALUES (?, ?, ?, NULL, ?)
-       ON CONFLICT (owner, stream_id) DO UPDATE SET over = max(over, excluded.over), expires_at = excluded.expires_at`,
+      `INSERT INTO kept_streams VALUES (?, ?, ?, 0, ?, ?, '', ?) ON CONFLICT (owner, stream_id) DO UPDATE SET
+         over = max(over, excluded.over), newest_seq = excluded.newest_seq, bytes = bytes + excluded.bytes,
+         expires_at = excluded.expires_at`,
       owner,
       stream_id,
       over ? 1 : 0,
+      newest_seq,
+      added_bytes,
       now + limits.keptEvents_ms,
     );
-    for (const { seq, text } of events) {
-      const bytes = new TextEncoder().encode(text).length;
-      // What could never be kept must not reach the storage, where a row has its own bound.
-      if (bytes > limits.keptEvents_bytes) this.#dropUpTo(owner, stream_id, seq);
-      else {
-        const insert = "INSERT OR IGNORE INTO kept_events (owner, stream_id, seq, text, bytes) VALUES (?, ?, ?, ?, ?)";
-        this.#sql.exec(insert, owner, stream_id, seq, text, bytes);
-      }
-    }
-    this.#trim(owner, stream_id);
+    this.#drop(owner, stream_id, Math.max(dropped_seq, newest_seq - limits.keptEvents_count));
+    this.#trimBytes(owner, stream_id);
+    if (known === undefined) this.#trimStreams(owner, stream_id);
   }
 
-  /** @returns undefined when the stream is not known or the events after `after_seq` are not all there */
-  replay(owner: string, stream_id: string, after_seq: number, now: number): Replay | undefined {
+  replay(owner: string, { stream_id, after_seq, resumer }: Missed, now: number): Replay {
     const stream = this.#sql
-      .exec<{ over: number; dropped_seq: number | null }>(
-        "SELECT over, dropped_seq FROM kept_streams WHERE owner = ? AND stream_id = ? AND expires_at > ?",
+      .exec<{ over: number; dropped_seq: number; resumer: string }>(
+        "SELECT over, dropped_seq, resumer FROM kept_streams WHERE owner = ? AND stream_id = ? AND expires_at > ?",
         owner,
         stream_id,
         now,
       )
       .toArray()[0];
-    if (stream === undefined || (stream.dropped_seq !== null && after_seq < stream.dropped_seq)) return undefined;
+    if (stream === undefined) return { kind: "unknown" };
+    if (resumer < stream.resumer) return { kind: "replaced" };
+    if (resumer > stream.resumer) {
+      const take = "UPDATE kept_streams SET resumer = ? WHERE owner = ? AND stream_id = ?";
+      this.#sql.exec(take, resumer, owner, stream_id);
+    }
+    if (after_seq < stream.dropped_seq) return { kind: "gap" };
     const events = this.#sql
       .exec<{ seq: number; text: string }>(
         "SELECT seq, text FROM kept_events WHERE owner = ? AND stream_id = ? AND seq > ? ORDER BY seq",
@@ -74,7 +106,7 @@ export class EventRows {
         after_seq,
       )
       .toArray();
-    return { events, over: stream.over === 1 };
+    return { kind: "events", events, over: stream.over === 1 };
   }
 
   clear(owner: string): void {
@@ -97,48 +129,64 @@ export class EventRows {
     );
   }
 
-  /** Oldest first: too many of this stream, too many bytes of all, too many streams. */
-  #trim(owner: string, stream_id: string): void {
-    const ofStream = this.#sql
-      .exec<Place>(
-        `SELECT position, stream_id, seq FROM kept_events WHERE owner = ? AND stream_id = ?
-         ORDER BY position DESC LIMIT -1 OFFSET ?`,
+  #extent(owner: string, stream_id: string): Extent | undefined {
+    const select = "SELECT dropped_seq, newest_seq FROM kept_streams WHERE owner = ? AND stream_id = ?";
+    return this.#sql.exec<Extent>(select, owner, stream_id).toArray()[0];
+  }
+
+  /** Too many bytes of all streams of the owner: from the front of the one that was silent for longest, this one last. */
+  #trimBytes(owner: string, stream_id: string): void {
+    const streams = this.#sql
+      .exec<{ stream_id: string; bytes: number }>(
+        "SELECT stream_id, bytes FROM kept_streams WHERE owner = ? ORDER BY stream_id = ?, expires_at",
         owner,
         stream_id,
-        limits.keptEvents_count,
       )
       .toArray();
-    const ofOwner = this.#sql
-      .exec<Place>(
-        `SELECT position, stream_id, seq FROM (
-           SELECT position, stream_id, seq, sum(bytes) OVER (ORDER BY position DESC) AS newer_bytes
-           FROM kept_events WHERE owner = ?
-         ) WHERE newer_bytes > ?`,
-        owner,
-        limits.keptEvents_bytes,
-      )
-      .toArray();
-    for (const place of [...ofStream, ...ofOwner]) {
-      this.#sql.exec("DELETE FROM kept_events WHERE position = ?", place.position);
-      this.#dropUpTo(owner, place.stream_id, place.seq);
+    let excess_bytes = streams.reduce((sum, { bytes }) => sum + bytes, 0) - limits.keptEvents_bytes;
+    for (const stream of streams) {
+      if (excess_bytes <= 0) return;
+      let up_to_seq = 0;
+      const oldest = "SELECT seq, bytes FROM kept_events WHERE owner = ? AND stream_id = ? ORDER BY seq";
+      for (const { seq, bytes } of this.#sql.exec<{ seq: number; bytes: number }>(oldest, owner, stream.stream_id)) {
+        up_to_seq = seq;
+        excess_bytes -= bytes;
+        if (excess_bytes <= 0) break;
+      }
+      this.#drop(owner, stream.stream_id, up_to_seq);
     }
+  }
+
+  #trimStreams(owner: string, stream_id: string): void {
     const streams = this.#sql
       .exec<{ stream_id: string }>(
-        "SELECT stream_id FROM kept_streams WHERE owner = ? ORDER BY expires_at DESC LIMIT -1 OFFSET ?",
+        "SELECT stream_id FROM kept_streams WHERE owner = ? ORDER BY stream_id = ? DESC, expires_at DESC LIMIT -1 OFFSET ?",
         owner,
+        stream_id,
         limits.keptStreams_count,
       )
       .toArray();
     for (const stream of streams) this.#forget(owner, stream.stream_id);
   }
 
-  #dropUpTo(owner: string, stream_id: string, seq: number): void {
+  /** Events up to this one are gone, or never were. */
+  #drop(owner: string, stream_id: string, up_to_seq: number): void {
+    const gone = this.#sql
+      .exec<{ bytes: number }>(
+        "DELETE FROM kept_events WHERE owner = ? AND stream_id = ? AND seq <= ? RETURNING bytes",
+        owner,
+        stream_id,
+        up_to_seq,
+      )
+      .toArray();
     this.#sql.exec(
-      "UPDATE kept_streams SET dropped_seq = max(coalesce(dropped_seq, ?), ?) WHERE owner = ? AND stream_id = ?",
-      seq,
-      seq,
+      `UPDATE kept_streams SET dropped_seq = max(dropped_seq, ?), bytes = bytes - ?
+       WHERE owner = ? AND stream_id = ? AND dropped_seq < ?`,
+      up_to_seq,
+      gone.reduce((sum, { bytes }) => sum + bytes, 0),
       owner,
       stream_id,
+      up_to_seq,
     );
   }
 

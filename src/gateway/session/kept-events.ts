@@ -6,12 +6,13 @@ import type { Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { err, ok, type Result } from "../../ports.ts";
 import { refusal } from "./facts.ts";
-import type { Replay } from "./event-rows.ts";
+import type { Missed, Replay } from "./event-rows.ts";
 import { askShard } from "./shard.ts";
 import type { KeptEvent, SessionContext } from "./types.ts";
 
 /**
- * Keeps events in addition to those that are kept already; past the bounds the oldest go.
+ * Keeps events in addition to those that are kept already; past the bounds the oldest go. Each event of a stream has the number
+ * after the one before: a number that is left out is a gap.
  * @param over nothing comes after these
  */
 export async function keepEvents(
@@ -28,11 +29,14 @@ export async function keepEvents(
   return kept.value ? ok(undefined) : err(refusal("session_ended"));
 }
 
-/** @returns the events after `after_seq`, or undefined when they are not all there: unknown stream, too late or too many */
 export const replayEvents = (
   context: SessionContext,
   owner: string,
-  stream_id: string,
-  after_seq: number,
-): Promise<Result<Replay | undefined, Failure>> =>
-  askShard(context, owner, limits.snapshotFirst_ms, (object) => object.replayEvents(owner, stream_id, after_seq));
+  missed: Missed,
+): Promise<Result<Replay, Failure>> =>
+  askShard(
+    context,
+    owner,
+    limits.snapshotFirst_ms,
+    async (object): Promise<Replay> => await object.replayEvents(owner, missed),
+  );

@@ -61,11 +61,12 @@ const life_ms = (owner: string): number =>
 
 export class OwnerRows {
   readonly #sql: SqlStorage;
-  #count: number;
+  /** Those whose session is not over: whoever ends sessions must not take the room of the others with tombstones. */
+  #living_count: number;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    this.#count = this.#number("SELECT count(*) AS value FROM owners");
+    this.#living_count = this.#number("SELECT count(*) AS value FROM owners WHERE ended = 0");
   }
 
   state(owner: string): OwnerState {
@@ -169,6 +170,7 @@ export class OwnerRows {
     this.#touch(owner, now);
     const until = Math.max(expires_at, now + limits.session_ms);
     this.#sql.exec("UPDATE owners SET ended = 1, expires_at = ? WHERE owner = ?", until, owner);
+    this.#living_count -= 1;
     this.#clear(owner);
   }
 
@@ -185,10 +187,10 @@ export class OwnerRows {
       this.#clear(owner);
       this.#sql.exec("DELETE FROM owners WHERE owner = ?", owner);
     }
-    this.#count -= expired.length;
+    const living_count = expired.filter(({ ended }) => ended === 0).length;
+    this.#living_count -= living_count;
     // Whoever remembers facts that are gone must learn of it, and there is no row left to tell.
-    if (expired.some(({ ended }) => ended === 0))
-      this.#sql.exec("UPDATE shard SET version = version + 1, floor = version + 1");
+    if (living_count > 0) this.#sql.exec("UPDATE shard SET version = version + 1, floor = version + 1");
     const next = this.#sql.exec<{ at: number | null }>("SELECT min(expires_at) AS at FROM owners").one();
     return next.at ?? undefined;
   }
@@ -196,7 +198,7 @@ export class OwnerRows {
   #change(owner: string, now: number, write: () => Effect): Written {
     if (this.ended(owner)) return refused("session_ended");
     const known = this.#has("SELECT 1 FROM owners WHERE owner = ?", owner);
-    if (!known && this.#count >= limits.ownersPerShard_count) return refused("too_many");
+    if (!known && this.#living_count >= limits.ownersPerShard_count) return refused("too_many");
     const effect = write();
     if (effect === "too_many") return refused("too_many");
     if (effect === "changed") this.#touch(owner, now);
@@ -206,7 +208,7 @@ export class OwnerRows {
   #touch(owner: string, now: number): void {
     this.#sql.exec("UPDATE shard SET version = version + 1");
     const known = this.#has("SELECT 1 FROM owners WHERE owner = ?", owner);
-    if (!known) this.#count += 1;
+    if (!known) this.#living_count += 1;
     this.#sql.exec(
       `INSERT INTO owners VALUES (?, 0, ?, ?)
        ON CONFLICT (owner) DO UPDATE SET version = excluded.version, expires_at = excluded.expires_at`,

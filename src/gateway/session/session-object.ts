@@ -8,7 +8,7 @@ import * as z from "zod";
 import { limits } from "../../limits.ts";
 import type { Clock } from "../../ports.ts";
 import { systemPorts } from "../../system-ports.ts";
-import { EventRows, eventTables, type Replay } from "./event-rows.ts";
+import { EventRows, eventTables, type Missed, type Replay } from "./event-rows.ts";
 import { LeaseRows, leaseTables } from "./lease-rows.ts";
 import { LineRows, lineTables, type LineRequest } from "./line-rows.ts";
 import {
@@ -139,8 +139,8 @@ export class Session extends DurableObject<Env> {
     return true;
   }
 
-  replayEvents(owner: string, stream_id: string, after_seq: number): Replay | undefined {
-    return this.#events.replay(owner, stream_id, after_seq, this.clock.now());
+  replayEvents(owner: string, missed: Missed): Replay {
+    return this.#events.replay(owner, missed, this.clock.now());
   }
 
   async addTask(owner: string, server_id: string, task_id: string): Promise<void> {

@@ -6,6 +6,7 @@ import type { JsonObject, Result } from "../../ports.ts";
 import type { Era, RpcResponse } from "../../protocol/index.ts";
 import type { TenantHost } from "../../tenant/index.ts";
 import type { Vault } from "../../vault/index.ts";
+import type { UpstreamSession } from "../session/index.ts";
 
 export interface UpstreamCall {
   readonly method: string;
@@ -21,6 +22,8 @@ export interface UpstreamCall {
   readonly mayBeSilent?: boolean;
   /** True for requests that Gatehouse makes for itself: they get an id of their own, and no server may ask in them. */
   readonly own?: boolean;
+  /** The session with a server of 2025 in which it is made, and which the caller closes. Else that of the context's owner. */
+  readonly session?: UpstreamSession;
 }
 
 /** A notification on the way, as the upstream sent it. */

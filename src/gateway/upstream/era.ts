@@ -22,6 +22,8 @@ const found = {
   /** What the server declares, cut to what is used. */
   capabilities: z.record(z.string(), z.json()),
   instructions: z.string().optional(),
+  /** It showed its era by an error alone, so what it declares is not known and soon asked again. */
+  undeclared: z.literal(true).optional(),
   /** Milliseconds since the Unix epoch. */
   found_at: z.number(),
 };
@@ -44,7 +46,7 @@ export async function eraOf(context: UpstreamContext, server: Target): Promise<R
   const key = keyOf(context, server);
   const now = context.platform.ports.clock.now();
   const fresh = (verdict: Verdict | undefined): verdict is Verdict =>
-    verdict !== undefined && verdict.found_at <= now && now - verdict.found_at < limits.eraVerdict_ms;
+    verdict !== undefined && verdict.found_at <= now && now - verdict.found_at < lifeOf_ms(verdict);
 
   const known = verdicts.get(key);
   if (fresh(known)) return ok(known);
@@ -59,6 +61,9 @@ export async function eraOf(context: UpstreamContext, server: Target): Promise<R
   context.platform.waitUntil(store(context, key, probed.value));
   return probed;
 }
+
+const lifeOf_ms = ({ undeclared }: Verdict): number =>
+  undeclared === true ? limits.eraUndeclared_ms : limits.eraVerdict_ms;
 
 export function forgetEra(context: UpstreamContext, server: Target): void {
   verdicts.delete(keyOf(context, server));
@@ -114,7 +119,8 @@ const probeModern: Probe = async (context, server, found_at) => {
   if (!answered.ok) return answered.error.code === "upstream_invalid" ? err(notModern) : answered;
   const { response: answer } = answered.value;
   if (answer.kind === "error") {
-    return isModernError(answer.error) ? ok({ era: "modern", capabilities: {}, found_at }) : err(notModern);
+    const undeclared: Verdict = { era: "modern", capabilities: {}, undeclared: true, found_at };
+    return isModernError(answer.error) ? ok(undeclared) : err(notModern);
   }
   const { supportedVersions, capabilities, instructions } = answer.result;
   if (!Array.isArray(supportedVersions) || !supportedVersions.includes(MODERN_VERSION)) return err(notModern);

@@ -8,7 +8,6 @@ import { answerPing, bridgeNeeded, canBeAsked, refuseRequest, toAsk, type Tell }
 import type {
   Target,
   UpstreamAnswer,
-  UpstreamAsk,
   UpstreamCall,
   UpstreamContext,
   UpstreamNotification,
@@ -81,6 +80,7 @@ export async function* converse(
 ): UpstreamReply {
   let over = false;
   let requests_count = 0;
+  const waits: Waits = new Map();
   const isRelayed = canBeAsked(context) && hop.call.own !== true;
   const requests_count_max = isRelayed ? limits.upstreamAsks_count : limits.upstreamRequests_count;
   try {
@@ -91,6 +91,7 @@ export async function* converse(
       }
       const message = next.value;
       if (message.kind === "notification") {
+        if (message.method === "notifications/cancelled") endWait(waits, message.params);
         const notification = passOn(hop, message);
         if (notification !== undefined) yield notification;
         continue;
@@ -100,8 +101,11 @@ export async function* converse(
         return err(failure("upstream_invalid", undefined, { reason: "request_flood" }));
       }
       if (message.method === "ping") await answerPing(ways.tell, message);
-      else if (isRelayed) yield ask(context, server, hop, message, ways.tell);
-      else {
+      else if (isRelayed) {
+        const end = hop.excuse.begin(context.platform.ports.clock);
+        waits.set(message.id, end);
+        yield toAsk(context, server, ways.tell, message, end);
+      } else {
         await refuseRequest(ways.tell, message);
         return err(bridgeNeeded(server, message.method));
       }
@@ -113,14 +117,15 @@ export async function* converse(
   }
 }
 
-function ask(
-  context: UpstreamContext,
-  server: Target,
-  hop: Hop,
-  request: Extract<Interim, { kind: "request" }>,
-  tell: Tell,
-): UpstreamAsk {
-  return toAsk(context, server, tell, request, hop.excuse.begin(context.platform.ports.clock));
+/** By the server's ids of its requests what ends the time in which it waits for the client. */
+type Waits = Map<Json, () => void>;
+
+/**
+ * The server takes a request back, so that its silence is its own again.
+ * @see MCP 2025-11-25 cancellation
+ */
+function endWait(waits: Waits, params: JsonObject | undefined): void {
+  waits.get(params?.["requestId"] ?? null)?.();
 }
 
 /** @see MCP 2025-11-25 cancellation */

@@ -26,9 +26,10 @@ import { readResumably } from "./resume.ts";
 export async function* legacyRequest(context: UpstreamContext, server: Target, call: UpstreamCall): UpstreamReply {
   // A session that the server no longer knows is refused before anything ran: one more try on a new one is safe.
   for (const attempt of ["first", "renewed"] as const) {
-    const session = await legacySession(context, server, call.total_ms);
+    const session = call.session === undefined ? await legacySession(context, server, call.total_ms) : ok(call.session);
     if (!session.ok) return session;
-    const answered = yield* requestIn(context, server, session.value, call, attempt === "first");
+    const isRenewable = attempt === "first" && call.session === undefined;
+    const answered = yield* requestIn(context, server, session.value, call, isRenewable);
     if (answered === "session_lost") continue;
     if (isAnotherEra(answered)) await forgetSession(context, server, session.value);
     return answered;
@@ -52,7 +53,7 @@ async function* requestIn(
   const tellEnd: Tell = (body) =>
     tell(context, server, session, body, { total_ms: limits.eraProbe_ms, signal: neverAborted() });
   /** Whether the server is to be told that the session has no use any more. */
-  let isDone = context.owner === undefined;
+  let isDone = context.owner === undefined && call.session === undefined;
   try {
     await applyLogLevel(context, server, session, call);
     const until = platform.ports.clock.now() + call.total_ms;

@@ -213,7 +213,8 @@ describe("a client of the 2025 revisions", () => {
 
   it("F4: gets the list for what it can do, where the server lists by that", async () => {
     const declared: JsonObject[] = [];
-    const old = legacyUpstream({ sessions: ["0", "1", "2"] }, ({ headers }) => {
+    const sessions = ["0", "1", "2", "3", "4", "5"];
+    const old = legacyUpstream({ sessions, capabilities: { tools: {} } }, ({ headers }) => {
       const canSample = declared[Number(headers.get("mcp-session-id"))]?.["sampling"] !== undefined;
       return { tools: canSample ? [good, { ...good, name: "samples" }] : [good] };
     });

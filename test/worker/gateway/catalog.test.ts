@@ -276,7 +276,8 @@ describe("an isolate that starts cold", () => {
 
 describe("a server that says that its list changed", () => {
   const changed = { jsonrpc: "2.0", method: "notifications/tools/list_changed" };
-  const old: Upstream = legacyUpstream({ sessions: ["one", "two", "three"] }, ({ message }) =>
+  const sessions = Array.from({ length: 10 }, (_, at) => `s${at}`);
+  const old: Upstream = legacyUpstream({ sessions, capabilities: { tools: {} } }, ({ message }) =>
     message["method"] === "tools/list"
       ? { tools }
       : [changed, { jsonrpc: "2.0", id: message["id"] ?? null, result: { content: [] } }],
@@ -324,7 +325,7 @@ describe("a server that says that its list changed", () => {
   it("TL-18: two hundred times in one call is asked once more, at the next list", async () => {
     const flood = Array.from({ length: 200 }, () => changed);
     serve(
-      legacyUpstream({ sessions: ["one"] }, ({ message }) =>
+      legacyUpstream({ sessions, capabilities: { tools: {} } }, ({ message }) =>
         message["method"] === "tools/list"
           ? { tools }
           : [...flood, { jsonrpc: "2.0", id: message["id"] ?? null, result: { content: [] } }],
@@ -366,6 +367,14 @@ describe("the memory of an isolate", () => {
     for (let at = 0; at <= limits.catalogs_count; at++) memory.set(`k${at}`, small);
     expect(memory.get("k0")).toBeUndefined();
     expect(memory.get("k1")).toBe(small);
+  });
+
+  it("RX-15: counts the names of what is not listed", async () => {
+    const items = Array.from({ length: 2_000 }, (_, at) => ({ name: `${at}`.padEnd(4_000, "x") }));
+    const facts = { outcome: "ok", complete: true, server_era: "legacy", ttl_ms: 0, fetched_at: 0 } as const;
+    const { size_chars, refused, mirrored } = await buildCatalog(kinds["tools/list"], "up", items, facts);
+    expect([refused.size, mirrored.size]).toEqual([2_000, 2_000]);
+    expect(size_chars).toBeGreaterThanOrEqual(2 * 2_000 * 4_000);
   });
 
   it("RX-14: counts a list that comes anew once", async () => {

@@ -84,6 +84,20 @@ describe("a verdict", () => {
     expect(counted("initialize")).toBe(0);
   });
 
+  it("F4: an error means modern for a moment only, since it does not say what the server offers", async () => {
+    const error = { code: -32022, message: "no", data: { supported: ["2026-07-28"] } };
+    serve((seen) =>
+      seen.message["method"] === "server/discover" ? result(seen.message["id"] ?? null, { error }, 400) : modern(seen),
+    );
+    await call();
+    clock.advance(limits.eraUndeclared_ms - 1);
+    await call();
+    expect(counted("server/discover")).toBe(1);
+    clock.advance(1);
+    await call();
+    expect(counted("server/discover")).toBe(2);
+  });
+
   it("F4: an error of 2026 that lists older revisions only means legacy", async () => {
     const error = { code: -32022, message: "no", data: { supported: ["2025-11-25"] } };
     serve(

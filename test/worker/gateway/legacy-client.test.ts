@@ -230,6 +230,25 @@ describe("what a server asks", () => {
     expect(textOf(await answered)).toBe("upstream_timeout idle_timeout");
   });
 
+  it("RX-01: and not longer, once it took its request back", async () => {
+    const { promise: opened, resolve } = Promise.withResolvers<Channel>();
+    serve((seen) => {
+      const channel = openChannel(seen);
+      channel.send(asking("q"));
+      channel.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: "q" } });
+      resolve(channel);
+      return channel.response;
+    });
+    const answered = request(hop, hop.context());
+    const channel = await opened;
+    await channel.read;
+    await clock.asleep(limits.upstreamIdle_ms);
+    clock.advance(limits.upstreamIdle_ms);
+    await scheduler.wait(0);
+    clock.advance(limits.upstreamIdle_ms);
+    expect(textOf(await answered)).toBe("upstream_timeout idle_timeout");
+  });
+
   it.each([
     ["a client of 2026-07-28", { era: "modern", owner: "principal:agent" }, {}],
     ["a client without a session", { owner: undefined }, {}],

@@ -7,6 +7,7 @@ export interface LegacyOptions {
   /** Session ids in the order in which they are given out; without any the server keeps none. */
   readonly sessions?: readonly string[];
   readonly stream?: boolean;
+  /** All but tools, if not said: those would be listed before a call, in a session of their own. */
   readonly capabilities?: JsonObject;
   readonly instructions?: string;
   /** How it answers `server/discover`, which it does not know. */
@@ -49,7 +50,6 @@ export function legacyUpstream(
       const session = options.sessions?.[opened];
       opened += 1;
       const capabilities = options.capabilities ?? {
-        tools: {},
         prompts: {},
         resources: {},
         completions: {},

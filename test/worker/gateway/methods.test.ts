@@ -46,7 +46,16 @@ const eras: readonly (readonly [string, Upstream])[] = [
       { version: "2025-06-18" },
       { version: "2025-11-25", sessions: ["session-1"], stream: true },
     ] satisfies LegacyOptions[]
-  ).map((options) => [options.version, legacyUpstream(options, answer)] as const),
+  ).map(
+    (options) =>
+      [
+        options.version,
+        legacyUpstream(
+          { capabilities: { tools: {}, prompts: {}, resources: {}, completions: {} }, ...options },
+          answer,
+        ),
+      ] as const,
+  ),
 ];
 
 const ref = { type: "ref/prompt", name: "greet" };

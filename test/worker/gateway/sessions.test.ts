@@ -34,7 +34,7 @@ beforeEach(async () => {
   const tool = { name: "echo", inputSchema: { type: "object" } };
   harness.serve(
     "old.upstream.test",
-    legacyUpstream({ sessions: ["s-1", "s-2", "s-3"] }, ({ message }) =>
+    legacyUpstream({ sessions: ["s-1", "s-2", "s-3"], capabilities: { tools: {} } }, ({ message }) =>
       message["method"] === "tools/list" ? { tools: [tool] } : { content: [{ type: "text", text: "old" }] },
     ),
   );

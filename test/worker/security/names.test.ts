@@ -95,7 +95,9 @@ describe("keys of caches", () => {
     const [ofA = [], ofB = []] = used;
     expect([ofA.length > 0, ofB.length > 0, ofA.filter((key) => ofB.includes(key))]).toEqual([true, true, []]);
     for (const key of [...ofA, ...ofB]) {
-      expect(key).toMatch(ofA.includes(key) ? /^(?:era:2:\["|catalog:|status:)a-/ : /^(?:era:2:\["|catalog:|status:)b-/);
+      expect(key).toMatch(
+        ofA.includes(key) ? /^(?:era:2:\["|catalog:|status:)a-/ : /^(?:era:2:\["|catalog:|status:)b-/,
+      );
     }
   });
 });

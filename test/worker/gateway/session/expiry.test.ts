@@ -12,6 +12,7 @@ import {
   setLogLevel,
   storeUpstream,
 } from "../../../../src/gateway/session/index.ts";
+import { OwnerRows } from "../../../../src/gateway/session/owner-rows.ts";
 import { limits } from "../../../../src/limits.ts";
 import { systemPorts } from "../../../../src/system-ports.ts";
 import { VirtualClock } from "../virtual-clock.ts";
@@ -116,6 +117,23 @@ describe("what is expired goes", () => {
     here.clock.advance(limits.snapshotFresh_ms);
     expect(value(await readFacts(here.context, principal)).log_level).toBe("debug");
   });
+
+  it("RX-15: those of ended sessions take no room of living ones, before and after they go", async () => {
+    const rows = await runInDurableObject(objectOf(here.context, owner), (_instance, { storage }) => {
+      const { sql } = storage;
+      const tombstones = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+        INSERT INTO owners SELECT 'session:' || i, 1, 1, ? FROM n`;
+      sql.exec(tombstones, limits.ownersPerShard_count - 1, start + 1);
+      sql.exec("INSERT INTO owners VALUES ('session:living', 0, 1, ?)", 2 * start);
+      const owners = new OwnerRows(sql);
+      const write = (name: string): string => owners.setLogLevel(name, "debug", start).kind;
+      const written = [write("session:a"), write("session:b")];
+      owners.end("session:a", start, start);
+      owners.sweep(start + 1);
+      return [...written, write("session:c")];
+    });
+    expect(rows).toEqual(["written", "written", "written"]);
+  }, 60_000);
 
   it("a line that is open is not forgotten, however old", async () => {
     const line = value(await openLine(here.context, owner, { role: "stream" }));

@@ -18,6 +18,12 @@ export const toolEnvironment = (more: Record<string, string> = {}): NodeJS.Proce
   ...more,
 });
 
+/** The environment for servers that others can look into: nothing of the shell that started us. */
+export const bareEnvironment = (more: Record<string, string> = {}): NodeJS.ProcessEnv => ({
+  ...(process.env["PATH"] === undefined ? {} : { PATH: process.env["PATH"] }),
+  ...more,
+});
+
 interface RunOptions {
   readonly cwd?: string;
   readonly env?: Record<string, string>;
@@ -92,10 +98,10 @@ export function startPart(
   name: string,
   command: string,
   args: readonly string[],
-  env: Record<string, string> = {},
+  env: NodeJS.ProcessEnv = toolEnvironment(),
 ): Part {
   // Its own process group: a Ctrl-C in the terminal reaches us alone, and we stop the parts in order.
-  const child = begin(command, args, { env: toolEnvironment(env), stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const child = begin(command, args, { env, stdio: ["ignore", "pipe", "pipe"], detached: true });
   let text = "";
   const keep = (chunk: string): void => {
     text = (text + chunk).slice(-4000);

@@ -1,5 +1,5 @@
 /** The two servers that stand behind Gatehouse on this machine. */
-import { startPart, type Part } from "./child.ts";
+import { bareEnvironment, startPart, type Part } from "./child.ts";
 import { answers, freePort } from "./network.ts";
 import { at, bin } from "./root.ts";
 
@@ -13,7 +13,7 @@ const start_ms = 60_000;
 
 async function startLocal(name: string, args: readonly string[]): Promise<LocalServer> {
   const port = await freePort();
-  const part = startPart(name, bin("node"), args, { PORT: String(port) });
+  const part = startPart(name, bin("node"), args, bareEnvironment({ PORT: String(port) }));
   const url = new URL(`http://127.0.0.1:${port}/mcp`);
   if (await answers(url, start_ms, part.ended)) return { url, part, stop: () => part.stop() };
   await part.stop();

@@ -66,7 +66,8 @@ export class EventKeeper {
   async #send(over: boolean): Promise<void> {
     const events = [...this.#events];
     const kept = await keepEvents(this.#exchange, this.#owner, this.#stream_id, events, over);
-    if (!kept.ok) {
+    // A session that is over has nobody who comes back for them.
+    if (!kept.ok && kept.error.reason !== "session_ended") {
       this.#exchange.platform.log("warn", "Events could not be kept", { reason: kept.error.reason });
       return this.#trim();
     }

@@ -16,7 +16,7 @@ const wiring = new Set(["app.ts", "index.ts", "system-ports.ts"]);
 const entryPoints = new Set([
   "audit/ledger.ts",
   "audit/outbox.ts",
-  "gateway/session/session-object.ts",
+  "session/session-object.ts",
   "tenant/tenant-object.ts",
 ]);
 
@@ -38,7 +38,11 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   outbound: ["vault", "egress", "registry"],
   login: ["db", "vault", "egress"],
   oauth: ["login", "vault", "egress", "db"],
+  session: ["protocol", "tenant", "vault"],
+  upstream: ["session", "outbound", "protocol", "registry", "egress", "tenant", "vault"],
   gateway: [
+    "upstream",
+    "session",
     "protocol",
     "policy",
     "outbound",

@@ -5,7 +5,7 @@ import { parseConfiguration } from "./env.ts";
 import { systemPorts } from "./system-ports.ts";
 
 export { Ledger, Outbox } from "./audit/index.ts";
-export { Session } from "./gateway/index.ts";
+export { Session } from "./session/index.ts";
 export { Tenant } from "./tenant/index.ts";
 
 const app = createApp(systemPorts);

@@ -10,10 +10,10 @@ import { encodeNotification, encodeRequest, isObject, META, missingCapabilities 
 import type { Exchange, Permitted } from "./exchange.ts";
 import { acceptsStream } from "./guards.ts";
 import { prefixSampling } from "./rewrite.ts";
-import { openLine, type Line, type LineMessage } from "./session/index.ts";
+import { openLine, type Line, type LineMessage } from "../session/index.ts";
 import type { ServerName } from "./standing.ts";
 import { toClientTasks, toServerTasks } from "./tasks.ts";
-import type { UpstreamAsk } from "./upstream/index.ts";
+import type { UpstreamAsk } from "../upstream/index.ts";
 
 /** Not the whole question: many may wait, and each may be large. */
 interface Pending {

@@ -4,7 +4,7 @@
  */
 import { limits } from "../limits.ts";
 import type { Exchange } from "./exchange.ts";
-import { keepEvents, type KeptEvent } from "./session/index.ts";
+import { keepEvents, type KeptEvent } from "../session/index.ts";
 
 export class EventKeeper {
   readonly #exchange: Exchange;

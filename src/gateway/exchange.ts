@@ -8,8 +8,8 @@ import type { Server } from "../registry/index.ts";
 import type { JsonObject } from "../ports.ts";
 import type { Snapshot, TenantHost } from "../tenant/index.ts";
 import type { Vault } from "../vault/index.ts";
-import type { ClientSession, Facts } from "./session/index.ts";
-import type { UpstreamContext } from "./upstream/index.ts";
+import type { ClientSession, Facts } from "../session/index.ts";
+import type { UpstreamContext } from "../upstream/index.ts";
 
 /** `/mcp` or `/mcp/{slug}`. */
 export type Endpoint = { readonly path: string; readonly slug: string | undefined };

@@ -10,7 +10,7 @@ import type { Exchange, Permitted } from "./exchange.ts";
 import { permittedServers } from "./permit.ts";
 import type { Ending, Messages } from "./reply.ts";
 import { standing } from "./standing.ts";
-import type { UpstreamMessage, Watch } from "./upstream/index.ts";
+import type { UpstreamMessage, Watch } from "../upstream/index.ts";
 
 export interface Source {
   readonly permitted: Permitted;

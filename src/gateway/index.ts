@@ -1,3 +1,2 @@
 export type { Front } from "./caller.ts";
 export { handleMcp } from "./front.ts";
-export { Session } from "./session/index.ts";

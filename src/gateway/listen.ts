@@ -21,7 +21,7 @@ import {
   type UpstreamNotification,
   type Watch,
   type WatchFilter,
-} from "./upstream/index.ts";
+} from "../upstream/index.ts";
 
 const flags = ["toolsListChanged", "promptsListChanged", "resourcesListChanged"] as const;
 const listChanged: Readonly<Record<string, string>> = {

@@ -5,7 +5,7 @@ import { noteListChanged, prefixUri } from "./catalog/index.ts";
 import type { Conversation } from "./conversation.ts";
 import { contextOf, type Exchange, type Permitted } from "./exchange.ts";
 import { ownTasks, toClientTasks } from "./tasks.ts";
-import type { UpstreamNotification } from "./upstream/index.ts";
+import type { UpstreamNotification } from "../upstream/index.ts";
 
 export interface Place {
   readonly permitted: Permitted;

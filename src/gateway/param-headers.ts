@@ -10,7 +10,7 @@ import { checkParamHeaders, paramHeadersFor } from "../protocol/index.ts";
 import type { Server } from "../registry/index.ts";
 import { catalogOf, knownCatalog, type Catalog } from "./catalog/index.ts";
 import { contextOf, type Exchange } from "./exchange.ts";
-import { eraOf } from "./upstream/index.ts";
+import { eraOf } from "../upstream/index.ts";
 
 type Header = readonly [name: string, value: string];
 

@@ -13,7 +13,7 @@ import { failed, outcomeOf, type Answer, type Messages, type Reply } from "./rep
 import { finishResult } from "./result.ts";
 import { toServerTasks } from "./tasks.ts";
 import { translate } from "./translate.ts";
-import { requestUpstream, type UpstreamAnswer, type UpstreamMessage, type UpstreamReply } from "./upstream/index.ts";
+import { requestUpstream, type UpstreamAnswer, type UpstreamMessage, type UpstreamReply } from "../upstream/index.ts";
 
 export async function relay(exchange: Exchange, request: Relay): Promise<Reply> {
   const { id } = exchange.request;

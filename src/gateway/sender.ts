@@ -8,7 +8,7 @@ import { encodeSse, encodeSseComment, encodeSsePriming } from "../protocol/index
 import { EventKeeper } from "./event-keeper.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Message } from "./reply.ts";
-import type { ClientSession } from "./session/index.ts";
+import type { ClientSession } from "../session/index.ts";
 
 export interface Sender {
   /** Of everything sent so far. */

@@ -5,7 +5,7 @@
 import { failure, type Failure } from "../errors.ts";
 import { err, ok, type JsonObject, type Result } from "../ports.ts";
 import { isObject, type ClientRequest, type RpcError, type RpcResponse } from "../protocol/index.ts";
-import type { UpstreamAnswer } from "./upstream/index.ts";
+import type { UpstreamAnswer } from "../upstream/index.ts";
 
 const cacheable = new Set([
   "tools/list",

@@ -10,7 +10,7 @@ import {
   type Server,
   type StoredCatalog,
 } from "../../registry/index.ts";
-import { askAllPages, eraOf, type UpstreamContext } from "../upstream/index.ts";
+import { askAllPages, eraOf, type UpstreamContext } from "../../upstream/index.ts";
 import { buildCatalog, type Catalog } from "./build.ts";
 import type { ListKind } from "./kinds.ts";
 import { unlessResting } from "./resting.ts";

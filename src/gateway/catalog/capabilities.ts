@@ -1,7 +1,7 @@
 /** What a server declares, cut to what Gatehouse relays of it to a client of the other era or of the same. */
 import type { Json, JsonObject } from "../../ports.ts";
 import { isObject, TASKS_EXTENSION, TASKS_VERSION, type ClientRequest, type Era } from "../../protocol/index.ts";
-import type { Verdict } from "../upstream/index.ts";
+import type { Verdict } from "../../upstream/index.ts";
 
 /** Capabilities that both eras know. */
 const relayed = ["tools", "prompts", "resources", "completions", "logging"] as const;

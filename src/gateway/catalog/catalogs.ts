@@ -8,7 +8,7 @@ import { limits } from "../../limits.ts";
 import { err, ok, type Result } from "../../ports.ts";
 import type { Server } from "../../registry/index.ts";
 import { withDeadline } from "../deadline.ts";
-import type { UpstreamContext } from "../upstream/index.ts";
+import type { UpstreamContext } from "../../upstream/index.ts";
 import { askCatalog, nameOf, outcomeWord, storedCatalog } from "./ask.ts";
 import type { Catalog } from "./build.ts";
 import { divergedServers, hasChanged } from "./changes.ts";

@@ -2,8 +2,8 @@
 import { BoundedMap } from "../../bounded-map.ts";
 import { limits } from "../../limits.ts";
 import type { Server } from "../../registry/index.ts";
-import { markDiverged, readFacts } from "../session/index.ts";
-import type { UpstreamContext } from "../upstream/index.ts";
+import { markDiverged, readFacts } from "../../session/index.ts";
+import type { UpstreamContext } from "../../upstream/index.ts";
 import type { ListMethod } from "./kinds.ts";
 
 const changes = new BoundedMap<number>(limits.catalogs_count);

@@ -13,7 +13,7 @@ import { withDeadline } from "../deadline.ts";
 import { contextOf, type Exchange, type Permitted } from "../exchange.ts";
 import { permittedServers } from "../permit.ts";
 import { failed, type Reply } from "../reply.ts";
-import { eraOf, type Verdict } from "../upstream/index.ts";
+import { eraOf, type Verdict } from "../../upstream/index.ts";
 import { outcomeWord } from "./ask.ts";
 import { honoured, mergeCapabilities } from "./capabilities.ts";
 import { mergeInstructions } from "./instructions.ts";

@@ -7,7 +7,7 @@ import type { Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { err, type Result } from "../../ports.ts";
 import type { Server } from "../../registry/index.ts";
-import type { UpstreamContext, Verdict } from "../upstream/index.ts";
+import type { UpstreamContext, Verdict } from "../../upstream/index.ts";
 
 interface Rest {
   readonly until: number;

@@ -2,7 +2,7 @@
 import { BoundedMap } from "../../bounded-map.ts";
 import { limits } from "../../limits.ts";
 import { catalogsStore, type Server, type ServerStatus } from "../../registry/index.ts";
-import type { UpstreamContext } from "../upstream/index.ts";
+import type { UpstreamContext } from "../../upstream/index.ts";
 
 export interface Noted {
   readonly outcome: string;

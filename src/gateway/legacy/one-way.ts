@@ -5,7 +5,7 @@ import { isObject, readClientNotification, type PostedResponse, type RpcNotifica
 import { exchangeOf, type Caller } from "../caller.ts";
 import { dispatch } from "../dispatch.ts";
 import { mayTellRoots } from "../session-methods/index.ts";
-import { isMinted, sendToLine } from "../session/index.ts";
+import { isMinted, sendToLine } from "../../session/index.ts";
 import { bodilessRequest } from "./bodiless.ts";
 import type { Session } from "./resume.ts";
 

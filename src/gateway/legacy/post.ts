@@ -15,7 +15,7 @@ import {
 } from "../../protocol/index.ts";
 import { exchangeOf, rejected, type Caller } from "../caller.ts";
 import { dispatch } from "../dispatch.ts";
-import { newOwner, noFacts } from "../session/index.ts";
+import { newOwner, noFacts } from "../../session/index.ts";
 import { mergeResponses } from "./batch.ts";
 import { claimRequest } from "./in-flight.ts";
 import { takeAnswer, takeNotification } from "./one-way.ts";

@@ -4,7 +4,7 @@ import { err, ok, type Result } from "../../ports.ts";
 import { checkVersionHeader } from "../../protocol/index.ts";
 import type { Caller } from "../caller.ts";
 import type { Exchange } from "../exchange.ts";
-import { openSessionId, readFacts } from "../session/index.ts";
+import { openSessionId, readFacts } from "../../session/index.ts";
 
 export type Session = NonNullable<Exchange["session"]>;
 

@@ -5,8 +5,8 @@
 import { failure } from "../../errors.ts";
 import { contextOf, type Exchange } from "../exchange.ts";
 import { refusedWithoutId, type Reply } from "../reply.ts";
-import { endSession, type Facts } from "../session/index.ts";
-import { closeUpstreamSession } from "../upstream/index.ts";
+import { endSession, type Facts } from "../../session/index.ts";
+import { closeUpstreamSession } from "../../upstream/index.ts";
 
 export async function end(exchange: Exchange): Promise<Reply> {
   const { session, platform } = exchange;

@@ -8,7 +8,7 @@ import { encodeResponse } from "../../protocol/index.ts";
 import { describeAggregate, describeServer, outcomesKey, serverInfo } from "../catalog/index.ts";
 import type { Exchange, Permitted } from "../exchange.ts";
 import { failed, type Reply } from "../reply.ts";
-import { knowNew, mintSessionId } from "../session/index.ts";
+import { knowNew, mintSessionId } from "../../session/index.ts";
 
 export async function initialize(exchange: Exchange, permitted?: Permitted): Promise<Reply> {
   const { request, session, principal, endpoint } = exchange;

@@ -4,7 +4,7 @@ import type { Exchange } from "../exchange.ts";
 import type { Ending, Messages } from "../reply.ts";
 import { eventId, type SeenEvent } from "../sender.ts";
 import { mayUse } from "../standing.ts";
-import { replayEvents } from "../session/index.ts";
+import { replayEvents } from "../../session/index.ts";
 
 /**
  * Yields what came after the event that the client saw last, each under its own id. What was never this session's is never found,

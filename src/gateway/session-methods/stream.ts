@@ -15,9 +15,9 @@ import { isListChanged, toLegacy } from "../notify.ts";
 import { permittedServers } from "../permit.ts";
 import { refusedWithoutId, type Messages, type Reply } from "../reply.ts";
 import { parseEventId } from "../sender.ts";
-import { rereadFacts, type Facts } from "../session/index.ts";
+import { rereadFacts, type Facts } from "../../session/index.ts";
 import { standing } from "../standing.ts";
-import { eraOf, watchUpstream, type UpstreamMessage, type Verdict, type WatchFilter } from "../upstream/index.ts";
+import { eraOf, watchUpstream, type UpstreamMessage, type Verdict, type WatchFilter } from "../../upstream/index.ts";
 import { replay } from "./replay.ts";
 
 interface Talkative {

@@ -10,7 +10,7 @@ import { contextOf, type Exchange, type Permitted } from "../exchange.ts";
 import { permittedServers } from "../permit.ts";
 import { failed, type Reply } from "../reply.ts";
 import { keepOwnTasks, toClientTasks } from "../tasks.ts";
-import { askUpstream, eraOf } from "../upstream/index.ts";
+import { askUpstream, eraOf } from "../../upstream/index.ts";
 
 const purpose = "task-cursor";
 

@@ -16,7 +16,7 @@ const endpoints = [
 ];
 
 describe.each(endpoints)("the demo server on $path", ({ path, prefix }) => {
-  it.each(clientKinds)("F4: gives structured content to $client", (kind) =>
+  it.each(clientKinds)("R6, F4: gives structured content to $client", (kind) =>
     withPeer(kind, site.door(path), async (peer) => {
       const result = await peer.call(`${prefix}add`, { a: 2, b: 3 });
       expect(result["structuredContent"]).toEqual({ sum: 5 });

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { honoured } from "../../../src/gateway/catalog/capabilities.ts";
 import { mergeInstructions } from "../../../src/gateway/catalog/instructions.ts";
-import type { Verdict } from "../../../src/gateway/upstream/index.ts";
+import type { Verdict } from "../../../src/upstream/index.ts";
 import { limits } from "../../../src/limits.ts";
 import type { Json, JsonObject } from "../../../src/ports.ts";
 import { legacyUpstream } from "./legacy-upstream.ts";
@@ -203,7 +203,7 @@ describe("instructions of the aggregate", () => {
     expect((await discover("/mcp/a")).message["result"]).toMatchObject({ instructions });
   });
 
-  it("RX-12: are read in linear time", () => {
+  it("RX-18: are read in linear time", () => {
     const from = performance.now();
     for (const text of ["#(", "(", "\n", "\n#", "> "]) {
       mergeInstructions([{ server: { slug: "a", name: "a" }, instructions: `#${text.repeat(500_000)}` }]);
@@ -211,7 +211,7 @@ describe("instructions of the aggregate", () => {
     expect(performance.now() - from).toBeLessThan(50);
   });
 
-  it("TL-02: have no invisible characters", async () => {
+  it("TL-17: have no invisible characters", async () => {
     const instructions = "Hello\u{E0041}\u{E0042}\u202Edlrow\u200B\u2028!";
     await serve({ a: modern({ tools: {} }, { instructions }) });
     expect(await instructionsOf()).toBe("# a (a__*)\n\n> Hellodlrow!");

@@ -177,7 +177,7 @@ describe("a client that comes back", () => {
 });
 
 describe("load on a session's object", () => {
-  it("RX-11: a server that goes on talking to nobody costs few writes, not one for each message", async () => {
+  it("RX-15: a server that goes on talking to nobody costs few writes, not one for each message", async () => {
     const { events, settle, upstream } = await call();
     await events.cancel();
     for (let n = 0; n < 300; n += 1) upstream.send(logged(`${n}`));
@@ -186,7 +186,7 @@ describe("load on a session's object", () => {
     expect(count("keepEvents")).toBeLessThanOrEqual(3);
   });
 
-  it("RX-11: and a silent one none, however long it takes", async () => {
+  it("RX-15: and a silent one none, however long it takes", async () => {
     const { settle, upstream } = await left();
     for (let n = 0; n < 100; n += 1) clock.advance(limits.replayPoll_ms);
     upstream.send(done);
@@ -194,7 +194,7 @@ describe("load on a session's object", () => {
     expect(count("keepEvents")).toBeLessThanOrEqual(3);
   });
 
-  it("RX-11: a client that asks for what never was costs few reads, and is sent away soon", async () => {
+  it("RX-15: a client that asks for what never was costs few reads, and is sent away soon", async () => {
     const stream = await comingBack("caaaaaaaaaaaaaaaa.1");
     const next = clock.anew(2 * limits.replayPoll_ms);
     clock.advance(limits.replayPoll_ms);
@@ -205,7 +205,7 @@ describe("load on a session's object", () => {
     expect(count("replayEvents")).toBe(3);
   });
 
-  it("RX-11: a client that waits for a call is looked after more and more seldom", async () => {
+  it("RX-15: a client that waits for a call is looked after more and more seldom", async () => {
     const { settle, upstream, first } = await left();
     const stream = await comingBack(first);
     for (const pause_ms of [limits.replayPoll_ms, 2 * limits.replayPoll_ms]) {
@@ -221,7 +221,7 @@ describe("load on a session's object", () => {
     expect(count("replayEvents")).toBe(4);
   });
 
-  it("RX-11: a client that comes back twice has the first stream ended", async () => {
+  it("RX-15: a client that comes back twice has the first stream ended", async () => {
     const { settle, upstream, first } = await left();
     const older = await comingBack(first);
     const newer = await comingBack(first);

@@ -146,14 +146,14 @@ describe("batches again", () => {
 });
 
 describe("load on a shard", () => {
-  it("RX-11: answers and progress that nobody waits for do not reach the shard", async () => {
+  it("RX-15: answers and progress that nobody waits for do not reach the shard", async () => {
     const client = await world.begin("/mcp", { version: "2025-03-26" });
     world.used.clear();
     await client.post(Array.from({ length: 20 }, (_, n) => ({ jsonrpc: "2.0", id: n, result: {} })));
     expect(world.used.get("deliver") ?? 0).toBeLessThan(2);
   });
 
-  it("RX-11: one batch does not multiply by servers without bound", async () => {
+  it("RX-15: one batch does not multiply by servers without bound", async () => {
     const client = await world.begin("/mcp", { version: "2025-03-26" });
     for (const slug of ["old", "other"]) {
       const call = client.request("tools/call", { name: `${slug}__tool` });

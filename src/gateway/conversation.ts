@@ -7,13 +7,13 @@ import { failure, toRpcError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { JsonObject } from "../ports.ts";
 import { encodeNotification, encodeRequest, isObject, META, missingCapabilities } from "../protocol/index.ts";
+import { openLine, type Line, type LineMessage } from "../session/index.ts";
+import type { UpstreamAsk } from "../upstream/index.ts";
 import type { Exchange, Permitted } from "./exchange.ts";
 import { acceptsStream } from "./guards.ts";
 import { prefixSampling } from "./rewrite.ts";
-import { openLine, type Line, type LineMessage } from "../session/index.ts";
 import type { ServerName } from "./standing.ts";
 import { toClientTasks, toServerTasks } from "./tasks.ts";
-import type { UpstreamAsk } from "../upstream/index.ts";
 
 /** Not the whole question: many may wait, and each may be large. */
 interface Pending {
@@ -77,7 +77,7 @@ export class Conversation {
    * @returns the request as the client gets it; undefined when the server was answered in the client's place
    */
   async ask(ask: UpstreamAsk, permitted: Permitted): Promise<string | undefined> {
-    const refused = await this.#refusal(ask);
+    const refused = this.#refusal(ask);
     const line = refused === undefined ? await this.open() : undefined;
     if (line === undefined) {
       const error = refused ?? { code: -32603, message: "The client cannot be reached" };
@@ -95,8 +95,9 @@ export class Conversation {
     if (this.#options.aggregate) prefixSampling(params, permitted.server.slug);
     await toClientTasks(this.#exchange, permitted.server.id, params, false);
     const isToken = typeof token === "string" || typeof token === "number";
+    const { id: own_id, answer, progress } = ask;
     const { server } = permitted;
-    this.#pending.set(id, { ask, server, token: isToken ? token : undefined });
+    this.#pending.set(id, { ask: { id: own_id, answer, progress }, server, token: isToken ? token : undefined });
     return encodeRequest(id, ask.method, params);
   }
 
@@ -115,7 +116,7 @@ export class Conversation {
     this.#line?.close();
   }
 
-  async #refusal({ method, params }: UpstreamAsk): Promise<{ code: number; message: string } | undefined> {
+  #refusal({ method, params }: UpstreamAsk): { code: number; message: string } | undefined {
     const { request, headers } = this.#exchange;
     const missing = missingCapabilities({ ask: { method, params } }, request.meta.clientCapabilities);
     if (missing.length > 0) return { code: -32601, message: `The client did not declare ${missing.join(", ")}` };

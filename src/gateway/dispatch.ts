@@ -4,9 +4,9 @@
  */
 import { failure, toRpcResponse, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
+import type { Decision } from "../policy/index.ts";
 import type { JsonObject } from "../ports.ts";
 import { isObject } from "../protocol/index.ts";
-import type { Decision } from "../policy/index.ts";
 import { discoverAggregate, discoverServer, listAggregate, parseUri, resolveName } from "./catalog/index.ts";
 import type { Exchange, Permitted, Relay } from "./exchange.ts";
 import { openTask } from "./handles.ts";
@@ -57,31 +57,31 @@ interface Row {
 
 // prettier-ignore
 const rows: ReadonlyMap<string, Row> = new Map<string, Row>([
-  //                               /mcp                            /mcp/{slug}              one server
-  ["server/discover",          { aggregate: discoverAggregate,   single: discoverServer,                    unknown: "" }],
-  ["tools/list",               { aggregate: listAggregate,                                                  unknown: "" }],
-  ["prompts/list",             { aggregate: listAggregate,                                                  unknown: "" }],
-  ["resources/list",           { aggregate: listAggregate,                                                  unknown: "" }],
-  ["resources/templates/list", { aggregate: listAggregate,                                                  unknown: "" }],
-  ["subscriptions/listen",     { aggregate: listen,              single: listen,                            unknown: "" }],
-  ["tools/call",               { resolve: byName("tool"),                                                  unknown: "Unknown tool" }],
-  ["prompts/get",              { resolve: byName("prompt"),                                                unknown: "Unknown prompt" }],
-  ["resources/read",           { resolve: byUri,                                                            unknown: "Unknown resource" }],
-  ["completion/complete",      { resolve: byReference,                                                      unknown: "Unknown reference" }],
-  ["tasks/get",                { resolve: byTask,                                                           unknown: "Unknown task" }],
-  ["tasks/update",             { resolve: byTask,                                                           unknown: "Unknown task" }],
-  ["tasks/cancel",             { resolve: byTask,                                                           unknown: "Unknown task" }],
+  //                                         /mcp                          /mcp/{slug}               one server
+  ["server/discover",                     { aggregate: discoverAggregate, single: discoverServer,                     unknown: "" }],
+  ["tools/list",                          { aggregate: listAggregate,                                                 unknown: "" }],
+  ["prompts/list",                        { aggregate: listAggregate,                                                 unknown: "" }],
+  ["resources/list",                      { aggregate: listAggregate,                                                 unknown: "" }],
+  ["resources/templates/list",            { aggregate: listAggregate,                                                 unknown: "" }],
+  ["subscriptions/listen",                { aggregate: listen,            single: listen,                             unknown: "" }],
+  ["tools/call",                          { resolve: byName("tool"),                                                  unknown: "Unknown tool" }],
+  ["prompts/get",                         { resolve: byName("prompt"),                                                unknown: "Unknown prompt" }],
+  ["resources/read",                      { resolve: byUri,                                                           unknown: "Unknown resource" }],
+  ["completion/complete",                 { resolve: byReference,                                                     unknown: "Unknown reference" }],
+  ["tasks/get",                           { resolve: byTask,                                                          unknown: "Unknown task" }],
+  ["tasks/update",                        { resolve: byTask,                                                          unknown: "Unknown task" }],
+  ["tasks/cancel",                        { resolve: byTask,                                                          unknown: "Unknown task" }],
   // --- sessions of the 2025 revisions
-  ["initialize",               { aggregate: initialize,          single: initialize,                        unknown: "" }],
-  ["ping",                     { aggregate: pong,                single: pong,                              unknown: "" }],
-  ["logging/setLevel",         { aggregate: setLogLevel,         single: setLogLevel,                       unknown: "" }],
-  ["resources/subscribe",      { resolve: byUri,                                          one: subscribe,   unknown: "Unknown resource" }],
-  ["resources/unsubscribe",    { resolve: byUri,                                          one: unsubscribe, unknown: "Unknown resource" }],
-  ["tasks/list",               { aggregate: listTasks,                                                      unknown: "" }],
-  ["tasks/result",             { resolve: byTask,                                                           unknown: "Unknown task" }],
-  ["notifications/roots/list_changed", { aggregate: tellRootsChanged, single: tellRootsChanged,              unknown: "" }],
-  [streamMethod,               { aggregate: openStream,          single: openStream,                        unknown: "" }],
-  ["DELETE",                   { aggregate: end,                 single: end,                               unknown: "" }],
+  ["initialize",                          { aggregate: initialize,        single: initialize,                         unknown: "" }],
+  ["ping",                                { aggregate: pong,              single: pong,                               unknown: "" }],
+  ["logging/setLevel",                    { aggregate: setLogLevel,       single: setLogLevel,                        unknown: "" }],
+  ["resources/subscribe",                 { resolve: byUri,                                         one: subscribe,   unknown: "Unknown resource" }],
+  ["resources/unsubscribe",               { resolve: byUri,                                         one: unsubscribe, unknown: "Unknown resource" }],
+  ["tasks/list",                          { aggregate: listTasks,                                                     unknown: "" }],
+  ["tasks/result",                        { resolve: byTask,                                                          unknown: "Unknown task" }],
+  ["notifications/roots/list_changed",    { aggregate: tellRootsChanged,  single: tellRootsChanged,                   unknown: "" }],
+  [streamMethod,                          { aggregate: openStream,        single: openStream,                         unknown: "" }],
+  ["DELETE",                              { aggregate: end,               single: end,                                unknown: "" }],
 ]);
 
 export async function dispatch(exchange: Exchange): Promise<Response> {

@@ -3,8 +3,8 @@
  * coalesced: a server that goes on talking to nobody must not keep an object busy that it shares with other sessions (RX-11).
  */
 import { limits } from "../limits.ts";
-import type { Exchange } from "./exchange.ts";
 import { keepEvents, type KeptEvent } from "../session/index.ts";
+import type { Exchange } from "./exchange.ts";
 
 export class EventKeeper {
   readonly #exchange: Exchange;

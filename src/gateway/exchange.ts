@@ -3,13 +3,13 @@ import type { Principal } from "../admission/index.ts";
 import type { Recorder } from "../audit/index.ts";
 import type { SafeFetch } from "../egress/index.ts";
 import { implementation, type Platform } from "../platform.ts";
+import type { JsonObject } from "../ports.ts";
 import type { ClientRequest } from "../protocol/index.ts";
 import type { Server } from "../registry/index.ts";
-import type { JsonObject } from "../ports.ts";
-import type { Snapshot, TenantHost } from "../tenant/index.ts";
-import type { Vault } from "../vault/index.ts";
 import type { ClientSession, Facts } from "../session/index.ts";
+import type { Snapshot, TenantHost } from "../tenant/index.ts";
 import type { UpstreamContext } from "../upstream/index.ts";
+import type { Vault } from "../vault/index.ts";
 
 /** `/mcp` or `/mcp/{slug}`. */
 export type Endpoint = { readonly path: string; readonly slug: string | undefined };

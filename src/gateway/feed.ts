@@ -3,14 +3,14 @@
  * once, and beside the stream somebody asks whether its principal may still have it.
  */
 import { limits } from "../limits.ts";
-import { encodeNotification } from "../protocol/index.ts";
 import type { JsonObject } from "../ports.ts";
+import { encodeNotification } from "../protocol/index.ts";
 import type { Snapshot } from "../tenant/index.ts";
+import type { UpstreamMessage, Watch } from "../upstream/index.ts";
 import type { Exchange, Permitted } from "./exchange.ts";
 import { permittedServers } from "./permit.ts";
 import type { Ending, Messages } from "./reply.ts";
 import { standing } from "./standing.ts";
-import type { UpstreamMessage, Watch } from "../upstream/index.ts";
 
 export interface Source {
   readonly permitted: Permitted;

@@ -7,6 +7,13 @@ import { failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { JsonObject } from "../ports.ts";
 import { encodeNotification, encodeResponse, isObject, META } from "../protocol/index.ts";
+import {
+  watchUpstream,
+  type UpstreamMessage,
+  type UpstreamNotification,
+  type Watch,
+  type WatchFilter,
+} from "../upstream/index.ts";
 import { noteListChanged, parseUri, prefixUri } from "./catalog/index.ts";
 import { withDeadline } from "./deadline.ts";
 import { contextOf, type Exchange, type Permitted } from "./exchange.ts";
@@ -15,13 +22,6 @@ import { openTask } from "./handles.ts";
 import { permittedServers } from "./permit.ts";
 import { failed, type Reply } from "./reply.ts";
 import { declaresTasks, finishTaskState } from "./result.ts";
-import {
-  watchUpstream,
-  type UpstreamMessage,
-  type UpstreamNotification,
-  type Watch,
-  type WatchFilter,
-} from "../upstream/index.ts";
 
 const flags = ["toolsListChanged", "promptsListChanged", "resourcesListChanged"] as const;
 const listChanged: Readonly<Record<string, string>> = {

@@ -1,11 +1,11 @@
 /** Which notifications of an upstream may go on to the client, on the stream of a call, and under which names. */
 import type { JsonObject } from "../ports.ts";
 import { encodeNotification } from "../protocol/index.ts";
+import type { UpstreamNotification } from "../upstream/index.ts";
 import { noteListChanged, prefixUri } from "./catalog/index.ts";
 import type { Conversation } from "./conversation.ts";
 import { contextOf, type Exchange, type Permitted } from "./exchange.ts";
 import { ownTasks, toClientTasks } from "./tasks.ts";
-import type { UpstreamNotification } from "../upstream/index.ts";
 
 export interface Place {
   readonly permitted: Permitted;

@@ -5,8 +5,8 @@
 import { boundedText, digestArguments, type Actor, type Target } from "../audit/index.ts";
 import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
-import type { Json, Result } from "../ports.ts";
 import type { Decision } from "../policy/index.ts";
+import type { Json, Result } from "../ports.ts";
 import type { Exchange } from "./exchange.ts";
 import type { RecordOutcome } from "./release-stream.ts";
 import { release, respond, unrecorded } from "./release.ts";

@@ -3,17 +3,17 @@ import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { err, ok, type JsonObject, type Result } from "../ports.ts";
 import { encodeResponse } from "../protocol/index.ts";
+import { requestUpstream, type UpstreamAnswer, type UpstreamMessage, type UpstreamReply } from "../upstream/index.ts";
 import { forgetCatalog } from "./catalog/index.ts";
 import { Conversation } from "./conversation.ts";
 import { contextOf, type Exchange, type Relay } from "./exchange.ts";
 import { openRequestState } from "./handles.ts";
 import { toClientNotification } from "./notify.ts";
-import { inboundParamHeaders } from "./param-headers.ts";
+import { checkTool } from "./tool-check.ts";
 import { failed, outcomeOf, type Answer, type Messages, type Reply } from "./reply.ts";
 import { finishResult } from "./result.ts";
 import { toServerTasks } from "./tasks.ts";
 import { translate } from "./translate.ts";
-import { requestUpstream, type UpstreamAnswer, type UpstreamMessage, type UpstreamReply } from "../upstream/index.ts";
 
 export async function relay(exchange: Exchange, request: Relay): Promise<Reply> {
   const { id } = exchange.request;
@@ -62,7 +62,7 @@ async function open(exchange: Exchange, request: Relay, params: JsonObject): Pro
   const context = contextOf(exchange);
   const { server } = request.permitted;
   for (const attempt of ["first", "again"] as const) {
-    const paramHeaders = await inboundParamHeaders(exchange, server, params, request.name);
+    const paramHeaders = await checkTool(exchange, server, params, request.name);
     if (!paramHeaders.ok) return paramHeaders;
     const reply = requestUpstream(context, server, {
       method: exchange.request.methodName,

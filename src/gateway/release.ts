@@ -2,10 +2,10 @@
 import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { encodeSse } from "../protocol/index.ts";
-import { acceptsJson, acceptsStream } from "./guards.ts";
-import { failed, type Answer, type Messages, type Reply } from "./reply.ts";
 import type { Exchange } from "./exchange.ts";
+import { acceptsJson, acceptsStream } from "./guards.ts";
 import { logLost, nextMessage, releaseStream, type RecordOutcome } from "./release-stream.ts";
+import { failed, type Answer, type Messages, type Reply } from "./reply.ts";
 import { standing, type ServerName } from "./standing.ts";
 
 const encoder = new TextEncoder();

@@ -4,9 +4,9 @@ import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { err, ok, type Json, type JsonObject, type Result } from "../ports.ts";
 import { missingCapabilities, isObject } from "../protocol/index.ts";
+import { keepListable } from "./catalog/index.ts";
 import type { Exchange, Relay } from "./exchange.ts";
 import { sealRequestState, sealTask } from "./handles.ts";
-import { keepListable } from "./catalog/index.ts";
 import { prefixResult } from "./rewrite.ts";
 import { keepOwnTasks, noteTask, toClientTasks } from "./tasks.ts";
 

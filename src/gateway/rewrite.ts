@@ -2,8 +2,8 @@
  * What the aggregate endpoint changes in answers: resource URIs get their server's prefix wherever they appear. Each function
  * changes its argument in place and tells whether it did, so that an untouched answer keeps its bytes.
  */
-import { isObject } from "../protocol/index.ts";
 import type { Json, JsonObject } from "../ports.ts";
+import { isObject } from "../protocol/index.ts";
 import { prefixUri } from "./catalog/index.ts";
 
 function prefixMember(holder: Json | undefined, member: string, slug: string): boolean {

@@ -5,10 +5,10 @@
  */
 import { base64url } from "jose";
 import { encodeSse, encodeSseComment, encodeSsePriming } from "../protocol/index.ts";
+import type { ClientSession } from "../session/index.ts";
 import { EventKeeper } from "./event-keeper.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Message } from "./reply.ts";
-import type { ClientSession } from "../session/index.ts";
 
 export interface Sender {
   /** Of everything sent so far. */

@@ -6,9 +6,9 @@
  */
 import type { JsonObject } from "../ports.ts";
 import { isObject } from "../protocol/index.ts";
+import { addTask, startedTasks } from "../session/index.ts";
 import type { Exchange } from "./exchange.ts";
 import type { TaskHandle } from "./handles.ts";
-import { addTask, startedTasks } from "../session/index.ts";
 
 /** @see MCP 2025-11-25 tasks, "Related Task Metadata" */
 const relatedTask = "io.modelcontextprotocol/related-task";

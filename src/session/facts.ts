@@ -7,9 +7,9 @@ import { limits } from "../limits.ts";
 import { err, ok, type Result } from "../ports.ts";
 import { knownFacts, knownShard, learnChanges, learnFacts, learnNew, type KnownShard } from "./facts-memory.ts";
 import type { Refusal, Written } from "./owner-rows.ts";
-import { decodeFacts } from "./stored.ts";
 import type { Session } from "./session-object.ts";
 import { askShard, shardOf } from "./shard.ts";
+import { decodeFacts } from "./stored.ts";
 import type { Facts, SessionContext, Subscription } from "./types.ts";
 
 /**

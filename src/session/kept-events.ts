@@ -5,8 +5,8 @@
 import type { Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { err, ok, type Result } from "../ports.ts";
-import { refusal } from "./facts.ts";
 import type { Missed, Replay } from "./event-rows.ts";
+import { refusal } from "./facts.ts";
 import { askShard } from "./shard.ts";
 import type { KeptEvent, SessionContext } from "./types.ts";
 

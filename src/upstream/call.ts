@@ -4,9 +4,9 @@ import type { Failure } from "../errors.ts";
 import type { Platform } from "../platform.ts";
 import type { JsonObject, Result } from "../ports.ts";
 import type { Era, RpcResponse } from "../protocol/index.ts";
+import type { UpstreamSession } from "../session/index.ts";
 import type { TenantHost } from "../tenant/index.ts";
 import type { Vault } from "../vault/index.ts";
-import type { UpstreamSession } from "../session/index.ts";
 
 export interface UpstreamCall {
   readonly method: string;

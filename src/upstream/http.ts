@@ -2,8 +2,8 @@
 import type { Excuse, SafeRequest, SafeResponse } from "../egress/index.ts";
 import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
-import { implementation } from "../platform.ts";
 import { authenticationFor } from "../outbound/index.ts";
+import { implementation } from "../platform.ts";
 import { err, ok, type Result } from "../ports.ts";
 import type { Target, UpstreamContext } from "./call.ts";
 

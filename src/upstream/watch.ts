@@ -1,6 +1,6 @@
 /** A stream of changes from one server, in whichever way its era has for that. */
-import { err, type JsonObject, type Result } from "../ports.ts";
 import { failure, type Failure } from "../errors.ts";
+import { err, type JsonObject, type Result } from "../ports.ts";
 import type { Target, UpstreamContext, UpstreamMessage } from "./call.ts";
 import { eraOf } from "./era.ts";
 import { watchLegacy } from "./watch-legacy.ts";

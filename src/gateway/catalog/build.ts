@@ -1,8 +1,8 @@
 /** One list of one server as it stands on the aggregate endpoint: every text is made once, when the list is read. */
 import type { Json, JsonObject } from "../../ports.ts";
 import { isObject, readParamHeaders, stringifyFaithful, type Era, type ParamHeader } from "../../protocol/index.ts";
-import { isListable, keyOf, withoutModernOutput } from "./listable.ts";
 import type { ListKind } from "./kinds.ts";
+import { isListable, keyOf, withoutModernOutput } from "./listable.ts";
 import { prefixUri } from "./uris.ts";
 
 export interface Entry {

@@ -1,6 +1,6 @@
 /** Cutting the lists of all servers into pages. Pure, so that any bound can be tried. */
-import type { Entry } from "./build.ts";
 import { limits } from "../../limits.ts";
+import type { Entry } from "./build.ts";
 
 /** The last item that a client has seen. */
 export interface Position {

@@ -2,10 +2,10 @@
 import type { Failure } from "../../errors.ts";
 import type { Result } from "../../ports.ts";
 import { isObject, readClientNotification, type PostedResponse, type RpcNotification } from "../../protocol/index.ts";
+import { isMinted, sendToLine } from "../../session/index.ts";
 import { exchangeOf, type Caller } from "../caller.ts";
 import { dispatch } from "../dispatch.ts";
 import { mayTellRoots } from "../session-methods/index.ts";
-import { isMinted, sendToLine } from "../../session/index.ts";
 import { bodilessRequest } from "./bodiless.ts";
 import type { Session } from "./resume.ts";
 

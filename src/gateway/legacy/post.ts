@@ -13,9 +13,9 @@ import {
   type RpcFailure,
   type RpcRequest,
 } from "../../protocol/index.ts";
+import { newOwner, noFacts } from "../../session/index.ts";
 import { exchangeOf, rejected, type Caller } from "../caller.ts";
 import { dispatch } from "../dispatch.ts";
-import { newOwner, noFacts } from "../../session/index.ts";
 import { mergeResponses } from "./batch.ts";
 import { claimRequest } from "./in-flight.ts";
 import { takeAnswer, takeNotification } from "./one-way.ts";

@@ -2,9 +2,9 @@
 import { failure, type Failure } from "../../errors.ts";
 import { err, ok, type Result } from "../../ports.ts";
 import { checkVersionHeader } from "../../protocol/index.ts";
+import { openSessionId, readFacts } from "../../session/index.ts";
 import type { Caller } from "../caller.ts";
 import type { Exchange } from "../exchange.ts";
-import { openSessionId, readFacts } from "../../session/index.ts";
 
 export type Session = NonNullable<Exchange["session"]>;
 

@@ -3,10 +3,10 @@
  * @see MCP 2025-11-25 transports, "Session Management"
  */
 import { failure } from "../../errors.ts";
-import { contextOf, type Exchange } from "../exchange.ts";
-import { refusedWithoutId, type Reply } from "../reply.ts";
 import { endSession, type Facts } from "../../session/index.ts";
 import { closeUpstreamSession } from "../../upstream/index.ts";
+import { contextOf, type Exchange } from "../exchange.ts";
+import { refusedWithoutId, type Reply } from "../reply.ts";
 
 export async function end(exchange: Exchange): Promise<Reply> {
   const { session, platform } = exchange;

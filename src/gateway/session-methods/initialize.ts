@@ -5,10 +5,10 @@
  */
 import { ok, type JsonObject } from "../../ports.ts";
 import { encodeResponse } from "../../protocol/index.ts";
+import { knowNew, mintSessionId } from "../../session/index.ts";
 import { describeAggregate, describeServer, outcomesKey, serverInfo } from "../catalog/index.ts";
 import type { Exchange, Permitted } from "../exchange.ts";
 import { failed, type Reply } from "../reply.ts";
-import { knowNew, mintSessionId } from "../../session/index.ts";
 
 export async function initialize(exchange: Exchange, permitted?: Permitted): Promise<Reply> {
   const { request, session, principal, endpoint } = exchange;

@@ -5,11 +5,11 @@
 import { BoundedMap } from "../../bounded-map.ts";
 import { limits } from "../../limits.ts";
 import { isObject } from "../../protocol/index.ts";
+import { setLogLevel as storeLogLevel, type UpstreamSession } from "../../session/index.ts";
+import { askUpstream } from "../../upstream/index.ts";
 import { contextOf, type Exchange, type Permitted } from "../exchange.ts";
 import { permittedServers } from "../permit.ts";
 import { failed, type Reply } from "../reply.ts";
-import { setLogLevel as storeLogLevel, type UpstreamSession } from "../../session/index.ts";
-import { askUpstream } from "../../upstream/index.ts";
 import { acknowledged } from "./pong.ts";
 
 export async function setLogLevel(exchange: Exchange, permitted?: Permitted): Promise<Reply> {

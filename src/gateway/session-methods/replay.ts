@@ -1,10 +1,10 @@
 /** The rest of a stream whose client lost the connection, while the call behind it may still run. */
 import { limits } from "../../limits.ts";
+import { replayEvents } from "../../session/index.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Ending, Messages } from "../reply.ts";
 import { eventId, type SeenEvent } from "../sender.ts";
 import { mayUse } from "../standing.ts";
-import { replayEvents } from "../../session/index.ts";
 
 /**
  * Yields what came after the event that the client saw last, each under its own id. What was never this session's is never found,

@@ -5,10 +5,10 @@
 import { BoundedMap } from "../../bounded-map.ts";
 import { limits } from "../../limits.ts";
 import { encodeNotification } from "../../protocol/index.ts";
+import { tell } from "../../upstream/index.ts";
 import { contextOf, type Exchange, type Permitted } from "../exchange.ts";
 import { permittedServers } from "../permit.ts";
 import type { Answer } from "../reply.ts";
-import { tell } from "../../upstream/index.ts";
 
 /** When each session told its servers last: one notification of a client costs one request to each of them. */
 const told = new BoundedMap<number>(limits.facts_count);

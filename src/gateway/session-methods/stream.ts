@@ -6,6 +6,8 @@
 import { failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { encodeNotification, isObject } from "../../protocol/index.ts";
+import { rereadFacts, type Facts } from "../../session/index.ts";
+import { eraOf, watchUpstream, type UpstreamMessage, type Verdict, type WatchFilter } from "../../upstream/index.ts";
 import { noteListChanged, prefixUri } from "../catalog/index.ts";
 import { Conversation } from "../conversation.ts";
 import { withDeadline } from "../deadline.ts";
@@ -15,9 +17,7 @@ import { isListChanged, toLegacy } from "../notify.ts";
 import { permittedServers } from "../permit.ts";
 import { refusedWithoutId, type Messages, type Reply } from "../reply.ts";
 import { parseEventId } from "../sender.ts";
-import { rereadFacts, type Facts } from "../../session/index.ts";
 import { standing } from "../standing.ts";
-import { eraOf, watchUpstream, type UpstreamMessage, type Verdict, type WatchFilter } from "../../upstream/index.ts";
 import { replay } from "./replay.ts";
 
 interface Talkative {

@@ -5,11 +5,11 @@
  */
 import { failure } from "../../errors.ts";
 import { isObject } from "../../protocol/index.ts";
+import { addSubscription, removeSubscription } from "../../session/index.ts";
+import { eraOf } from "../../upstream/index.ts";
 import { contextOf, type Exchange, type Relay } from "../exchange.ts";
 import { relay } from "../relay.ts";
 import { failed, type Messages, type Reply } from "../reply.ts";
-import { addSubscription, removeSubscription } from "../../session/index.ts";
-import { eraOf } from "../../upstream/index.ts";
 import { acknowledged } from "./pong.ts";
 
 export async function subscribe(exchange: Exchange, request: Relay): Promise<Reply> {

@@ -6,11 +6,11 @@ import { failure, type Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { err, ok, type JsonObject, type Result } from "../../ports.ts";
 import { encodeResponse, isObject } from "../../protocol/index.ts";
+import { askUpstream, eraOf } from "../../upstream/index.ts";
 import { contextOf, type Exchange, type Permitted } from "../exchange.ts";
 import { permittedServers } from "../permit.ts";
 import { failed, type Reply } from "../reply.ts";
 import { keepOwnTasks, toClientTasks } from "../tasks.ts";
-import { askUpstream, eraOf } from "../../upstream/index.ts";
 
 const purpose = "task-cursor";
 

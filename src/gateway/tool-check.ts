@@ -8,9 +8,9 @@ import { failure, type Failure } from "../errors.ts";
 import { err, ok, type Json, type JsonObject, type Result } from "../ports.ts";
 import { checkParamHeaders, paramHeadersFor } from "../protocol/index.ts";
 import type { Server } from "../registry/index.ts";
+import { eraOf } from "../upstream/index.ts";
 import { catalogOf, knownCatalog, type Catalog } from "./catalog/index.ts";
 import { contextOf, type Exchange } from "./exchange.ts";
-import { eraOf } from "../upstream/index.ts";
 
 type Header = readonly [name: string, value: string];
 
@@ -21,7 +21,7 @@ const undeclared_count_max = 32;
  * @returns the headers for the server; `unknown_name` for a tool that is kept out of lists (P5). Where the list cannot be had, a
  *   call without such headers goes on.
  */
-export async function inboundParamHeaders(
+export async function checkTool(
   exchange: Exchange,
   server: Server,
   params: JsonObject,

@@ -44,8 +44,6 @@ export class Conversation {
   constructor(exchange: Exchange, options: ConversationOptions) {
     this.#exchange = exchange;
     this.#options = options;
-    // Whoever gives the request up may do so before anything was read of it.
-    exchange.signal.addEventListener("abort", () => this.end(), { once: true });
   }
 
   /** Opens the line once a call has run for so long that its client may want to cancel it. */
@@ -67,8 +65,14 @@ export class Conversation {
       return undefined;
     }
     // Two that opened at once: one line is enough.
-    if (this.#line !== undefined || this.#isOver) opened.value.close();
-    else void this.#listen(opened.value);
+    const { signal } = this.#exchange;
+    if (this.#line !== undefined || this.#isOver || signal.aborted) {
+      opened.value.close();
+      return this.#line;
+    }
+    // Whoever gives the request up may do so before anything was read of it.
+    signal.addEventListener("abort", () => this.end(), { once: true });
+    void this.#listen(opened.value);
     return this.#line;
   }
 

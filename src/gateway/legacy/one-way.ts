@@ -5,7 +5,7 @@ import { isObject, readClientNotification, type PostedResponse, type RpcNotifica
 import { isMinted, sendToLine } from "../../session/index.ts";
 import { exchangeOf, type Caller } from "../caller.ts";
 import { dispatch } from "../dispatch.ts";
-import { mayTellRoots } from "../session-methods/index.ts";
+import { rootsWait_ms } from "../session-methods/index.ts";
 import { bodilessRequest } from "./bodiless.ts";
 import type { Session } from "./resume.ts";
 
@@ -61,7 +61,12 @@ function answered(caller: Caller, sent: Result<void, Failure>): Response {
 /** The one notification that goes on to servers, so it is recorded like a request. */
 async function rootsChanged(caller: Caller, session: Session): Promise<Response> {
   const { roots } = session.client.clientCapabilities;
+  if (!isObject(roots) || roots["listChanged"] !== true) return taken();
   const exchange = exchangeOf(caller, bodilessRequest("notifications/roots/list_changed", session), 0, session);
-  const isAnnounced = isObject(roots) && roots["listChanged"] === true;
-  return isAnnounced && mayTellRoots(exchange) ? dispatch(exchange) : taken();
+  const wait_ms = rootsWait_ms(exchange);
+  if (wait_ms === undefined) return taken();
+  if (wait_ms === 0) return dispatch(exchange);
+  const { platform } = caller.front;
+  platform.waitUntil(platform.ports.clock.sleep(wait_ms).then(() => dispatch(exchange)));
+  return taken();
 }

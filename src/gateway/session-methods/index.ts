@@ -3,7 +3,7 @@ export { end } from "./end.ts";
 export { initialize } from "./initialize.ts";
 export { setLogLevel } from "./log-level.ts";
 export { pong } from "./pong.ts";
-export { mayTellRoots, tellRootsChanged } from "./roots.ts";
+export { rootsWait_ms, tellRootsChanged } from "./roots.ts";
 export { openStream } from "./stream.ts";
 export { subscribe, unsubscribe } from "./subscriptions.ts";
 export { listTasks } from "./task-list.ts";

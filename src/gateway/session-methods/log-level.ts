@@ -18,14 +18,17 @@ export async function setLogLevel(exchange: Exchange, permitted?: Permitted): Pr
   if (session === undefined || typeof level !== "string") throw new Error("a check is missing");
   if (session.facts.log_level === level || !mayTell(exchange, level)) return acknowledged(exchange);
   const stored = await storeLogLevel(exchange, session.client.owner, level);
-  if (!stored.ok) return failed(stored.error, request.id);
+  if (!stored.ok) {
+    told.delete(keyOf(exchange));
+    return failed(stored.error, request.id);
+  }
   const open = permitted === undefined ? permittedServers(exchange) : [permitted];
   await Promise.all(
     open.map(async (one) => {
       const upstream = session.facts.upstreams.find(({ server_id }) => server_id === one.server.id);
       if (upstream === undefined || !isObject(upstream.capabilities["logging"])) return;
-      const told = await tellLevel(exchange, one, upstream, level);
-      if (!told) platform.log("info", "A log level did not reach the upstream", { server: one.server.slug });
+      const reached = await tellLevel(exchange, one, upstream, level);
+      if (!reached) platform.log("info", "A log level did not reach the upstream", { server: one.server.slug });
     }),
   );
   return acknowledged(exchange);
@@ -34,9 +37,11 @@ export async function setLogLevel(exchange: Exchange, permitted?: Permitted): Pr
 /** What each session set last, and when: the same level over and over costs its servers one request. */
 const told = new BoundedMap<{ readonly level: string; readonly at: number }>(limits.facts_count);
 
-function mayTell({ tenant, platform, session }: Exchange, level: string): boolean {
-  const key = JSON.stringify([tenant.id, session?.client.owner]);
-  const now = platform.ports.clock.now();
+const keyOf = ({ tenant, session }: Exchange): string => JSON.stringify([tenant.id, session?.client.owner]);
+
+function mayTell(exchange: Exchange, level: string): boolean {
+  const key = keyOf(exchange);
+  const now = exchange.platform.ports.clock.now();
   const last = told.get(key);
   told.set(key, { level, at: now });
   return last?.level !== level || last.at > now || now - last.at >= limits.sessionSetting_ms;

@@ -10,7 +10,7 @@ import { contextOf, type Exchange, type Permitted } from "../exchange.ts";
 import { permittedServers } from "../permit.ts";
 import type { Answer } from "../reply.ts";
 
-/** When each session told its servers last: one notification of a client costs one request to each of them. */
+/** When each session told its servers last, or will: one notification of a client costs one request to each of them. */
 const told = new BoundedMap<number>(limits.facts_count);
 
 export async function tellRootsChanged(exchange: Exchange, permitted?: Permitted): Promise<Answer> {
@@ -19,15 +19,21 @@ export async function tellRootsChanged(exchange: Exchange, permitted?: Permitted
   return { kind: "answer", status: 202, isHttp: true, body: undefined, outcome: { status: "ok" } };
 }
 
-/** @returns whether the session may tell its servers again */
-export function mayTellRoots({ tenant, platform, session }: Exchange): boolean {
-  if (session === undefined) return false;
-  const key = JSON.stringify([tenant.id, session.client.owner]);
+/**
+ * The first change is told at once, all those within `limits.sessionSetting_ms` after it as one at the end of that time: the last
+ * change is never lost.
+ * @returns milliseconds to wait; undefined when what waits already covers this change too
+ */
+export function rootsWait_ms({ tenant, platform, session }: Exchange): number | undefined {
+  const key = JSON.stringify([tenant.id, session?.client.owner]);
   const now = platform.ports.clock.now();
-  const before = told.get(key);
-  if (before !== undefined && before <= now && now - before < limits.sessionSetting_ms) return false;
-  told.set(key, now);
-  return true;
+  const last = told.get(key);
+  const age_ms = last === undefined ? Infinity : now - last;
+  // A clock that went back makes the age negative by more than any wait.
+  if (age_ms < 0 && -age_ms <= limits.sessionSetting_ms) return undefined;
+  const wait_ms = age_ms < 0 ? 0 : Math.max(0, limits.sessionSetting_ms - age_ms);
+  told.set(key, now + wait_ms);
+  return wait_ms;
 }
 
 async function tellAll(exchange: Exchange, servers: readonly Permitted[]): Promise<void> {

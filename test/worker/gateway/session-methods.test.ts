@@ -124,6 +124,16 @@ describe("roots", () => {
   });
 });
 
+describe("roots that change again at once", () => {
+  it("F3: are told twice: the first change and the last", async () => {
+    await findOut();
+    const client = await begin("/mcp", { roots: { listChanged: true } });
+    await client.request("tools/call", { name: "one__run" });
+    await Promise.all([1, 2, 3, 4].map(() => client.notify("notifications/roots/list_changed")));
+    expect(sent(harness, "notifications/roots/list_changed")).toHaveLength(2);
+  });
+});
+
 describe("a task", () => {
   const start = async (client: LegacyClient, id = "one-1"): Promise<string> => {
     const params = { name: `${id.slice(0, 3)}__run`, arguments: { id }, task: { ttl: 60_000 } };

@@ -7,7 +7,16 @@ import { dirname, join, relative, sep } from "node:path";
 import { at } from "./lib/root.ts";
 
 /** Files at the top that every room may use. They may use each other, and nothing below. */
-const open = new Set(["body.ts", "bounded-map.ts", "env.ts", "errors.ts", "limits.ts", "platform.ts", "ports.ts"]);
+const open = new Set([
+  "body.ts",
+  "bounded-map.ts",
+  "env.ts",
+  "errors.ts",
+  "limits.ts",
+  "platform.ts",
+  "ports.ts",
+  "sha256.ts",
+]);
 
 /** Files at the top that may use every room. */
 const wiring = new Set(["app.ts", "index.ts", "system-ports.ts"]);
@@ -16,8 +25,10 @@ const wiring = new Set(["app.ts", "index.ts", "system-ports.ts"]);
 const entryPoints = new Set([
   "audit/ledger.ts",
   "audit/outbox.ts",
+  "oauth/grants/grant-object.ts",
   "session/session-object.ts",
   "tenant/tenant-object.ts",
+  "trust/documents-object.ts",
 ]);
 
 /** Generated from the room that serves it. */
@@ -36,8 +47,9 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   audit: ["vault", "egress", "telemetry"],
   admission: ["tenant", "oauth", "db", "audit"],
   outbound: ["vault", "egress", "registry"],
-  login: ["db", "vault", "egress"],
-  oauth: ["login", "vault", "egress", "db"],
+  trust: ["egress"],
+  login: ["trust", "tenant", "db", "vault", "egress", "audit"],
+  oauth: ["login", "trust", "tenant", "registry", "policy", "db", "vault", "egress", "audit"],
   session: ["protocol", "tenant", "vault"],
   upstream: ["session", "outbound", "protocol", "registry", "egress", "tenant", "vault"],
   gateway: [
@@ -68,7 +80,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     "tenant",
     "vault",
   ],
-  portal: ["admin", "admission", "audit", "gateway", "login", "oauth", "registry", "tenant", "vault"],
+  portal: ["audit", "db", "login", "oauth", "policy", "registry", "tenant", "vault"],
   cli: ["admin"],
 };
 

@@ -5,8 +5,10 @@ import { parseConfiguration } from "./env.ts";
 import { systemPorts } from "./system-ports.ts";
 
 export { Ledger, Outbox } from "./audit/index.ts";
+export { Grant } from "./oauth/index.ts";
 export { Session } from "./session/index.ts";
 export { Tenant } from "./tenant/index.ts";
+export { Documents } from "./trust/index.ts";
 
 const app = createApp(systemPorts);
 

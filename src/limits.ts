@@ -32,7 +32,7 @@ export const limits = {
   protocolVersion_chars: 64,
   adminBody_bytes: 64 * KiB,
   /** A presented credential is hashed; longer ones are refused unread. */
-  bearer_chars: 4 * KiB,
+  bearer_chars: 8 * KiB,
 
   // --- tenant configuration
   /** Older snapshots are checked against the Tenant object before use, so a revocation holds everywhere within this. */
@@ -60,6 +60,93 @@ export const limits = {
   tokenOverlap_ms_max: 7 * day,
   /** Revoked and expired tokens are listed this long, then their rows go. */
   tokenHistory_ms: 90 * day,
+
+  // --- people and what they allow
+  groupName_chars: 256,
+  groupsPerServer_count: 50,
+  /** Groups of a person that are kept: those that the tenant's rules name. Providers list thousands. */
+  groupsPerUser_count: 200,
+  /** Groups of an ID token that are looked at. */
+  groupsClaim_count: 10_000,
+  providersPerTenant_count: 20,
+  /** A person signs in again after this at the latest, and after this without a page. */
+  webSession_ms: 12 * hour,
+  webSessionIdle_ms: 2 * hour,
+  webSessionsPerUser_count: 50,
+  /** `last_seen_at` is written this often. */
+  webSessionTouch_ms: 5 * minute,
+  /** From the redirect to the identity provider until the person is back. */
+  signIn_ms: 10 * minute,
+  /** Sign-ins under way in a tenant; each is one row, and anybody can start one. */
+  signIns_count: 20_000,
+  signInsPerNetwork_count: 60,
+  signInsPerNetwork_ms: 5 * minute,
+  /** Changing providers, trusted redirect URLs and the like needs a sign-in at most this old. */
+  freshSignIn_ms: 15 * minute,
+
+  // --- the authorization server
+  accessToken_ms: 10 * minute,
+  /** Revocations are kept for as long as a token could meet them, with room for clocks. */
+  revocation_ms: 12 * minute,
+  revocations_count: 10_000,
+  /** RFC 6749 section 4.1.2 says at most ten minutes. */
+  authorizationCode_ms: 60 * second,
+  /** From the authorization request to the decision of the person, sign-in included. */
+  authorizationRequest_ms: 10 * minute,
+  /** A grant ends when its client did not come back for this long, and at the latest after that. */
+  refreshIdle_ms: 30 * day,
+  grantLife_ms: 180 * day,
+  /** The direct predecessor of a refresh token gets the same successor again: its answer may have been lost. */
+  refreshGrace_ms: 30 * second,
+  /** Consents are remembered this long. */
+  consent_ms: 90 * day,
+  grantsPerUser_count: 500,
+  grantHistory_ms: 90 * day,
+  authorizationParameter_chars: 2_048,
+  state_chars: 1_024,
+  tokenBody_bytes: 64 * KiB,
+  signingKeyActive_ms: 30 * day,
+  /** A new key is published this long before it signs. */
+  signingKeyAhead_ms: 1 * day,
+  verifiedTokens_count: 5_000,
+  signingKeys_count: 100,
+  /** Failed authentications of one client from one network, before it is held off. */
+  clientFailures_count: 20,
+  clientFailures_ms: 5 * minute,
+  redirectUrisPerClient_count: 20,
+  redirectUri_chars: 1_024,
+  trustedRedirects_count: 200,
+  blockedRedirects_count: 200,
+  clientName_chars: 100,
+  dynamicClient_ms: 90 * day,
+  dynamicClients_count: 5_000,
+  registrationsPerNetwork_count: 20,
+  registrationsPerTenant_count: 200,
+  registrations_ms: 1 * hour,
+  agents_count: 10_000,
+  agentUsesPerAgent_count: 500,
+  /** Assertions of clients, workloads and identity providers live no longer than this, whatever they claim. */
+  assertionLife_ms_max: 60 * minute,
+  clientAssertionLife_ms_max: 5 * minute,
+  /** RFC 7519 section 4.1.4: "usually no more than a few minutes". */
+  clockSkew_ms: 60 * second,
+  jwt_chars: 16 * KiB,
+
+  // --- documents of others: client metadata, discovery, key sets
+  clientDocument_bytes: 64 * KiB,
+  discoveryDocument_bytes: 512 * KiB,
+  documentFetch_ms: 5 * second,
+  documentLife_ms: 1 * hour,
+  documentLife_ms_max: 24 * hour,
+  /** A key set is asked for again for an unknown key id at most this often. */
+  documentCooldown_ms: 30 * second,
+  /** While its host is down, an old document stands in this long. */
+  documentStale_ms_max: 24 * hour,
+  /** Different documents of one host that a tenant fetches in a minute: nobody aims us at a victim. */
+  documentsPerHost_count: 20,
+  documentsPerHost_ms: 1 * minute,
+  documentLease_ms: 10 * second,
+  jwks_keys_count: 64,
 
   // --- upstreams
   /** Workers allow six connections of one invocation to wait for response headers; one is left for the audit hand-over. */

@@ -80,6 +80,7 @@ async function create(call: Call<unknown, z.output<typeof createBody>>): Promise
     ...body,
     id: admin.ports.random.uuid(),
     servers: servers.value,
+    oauth: null,
     created_at: now,
     updated_at: now,
   };

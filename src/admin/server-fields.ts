@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
+import { accessSchema, nobody } from "../policy/index.ts";
 import { err, ok, type Result } from "../ports.ts";
 import {
   authenticationSchema,
@@ -19,6 +20,10 @@ import { invalidField } from "./validation.ts";
 
 const urlSchema = z.string().min(1).max(limits.upstreamUrl_chars);
 
+const accessField = accessSchema
+  .meta({ id: "Access" })
+  .describe("Which people may reach it; machine clients have their allow-list");
+
 const authenticationField = authenticationSchema.meta({ id: "Authentication" });
 const credentialField = credentialSchema.meta({ id: "Credential" });
 
@@ -30,6 +35,7 @@ export const createServerBody = z.strictObject({
   credential: credentialField.optional(),
   timeout_ms: timeoutSchema.default(limits.upstreamIdle_ms),
   enabled: z.boolean().default(true),
+  access: accessField.default(nobody),
 });
 
 export const updateServerBody = z.strictObject({
@@ -40,6 +46,7 @@ export const updateServerBody = z.strictObject({
   credential: credentialField.nullable().optional().describe("null removes the stored one"),
   timeout_ms: timeoutSchema.optional(),
   enabled: z.boolean().optional(),
+  access: accessField.optional(),
 });
 
 export const serverAnswer = z
@@ -51,6 +58,7 @@ export const serverAnswer = z
     endpoint: z.string().describe("The URL at which clients reach this server through Gatehouse"),
     enabled: z.boolean(),
     timeout_ms: timeoutSchema,
+    access: accessField,
     authentication: authenticationField,
     credential: z.object({ set: z.boolean() }).describe("Whether a credential is stored. It is never shown."),
     ready: z.boolean().describe("False while a call could not be authenticated"),
@@ -93,6 +101,7 @@ export function serverView(
     endpoint: `${admin.origin}/mcp/${server.slug}`,
     enabled: server.enabled,
     timeout_ms: server.timeout_ms,
+    access: server.access,
     authentication: server.authentication,
     credential: { set: server.credential !== null },
     ready: missing === undefined,

@@ -79,6 +79,7 @@ async function create(call: Call<unknown, z.output<typeof createServerBody>>): P
     authentication: body.authentication,
     credential: await seal(admin, id, revision, body.credential),
     revision,
+    access: body.access,
     created_at: now,
     updated_at: now,
   };
@@ -116,6 +117,7 @@ async function update(call: Call<unknown, z.output<typeof updateServerBody>>): P
     url: url.value,
     enabled: body.enabled ?? server.enabled,
     timeout_ms: body.timeout_ms ?? server.timeout_ms,
+    access: body.access ?? server.access,
     authentication,
     credential: credential.value.sealed,
     revision: credential.value.revision,

@@ -5,7 +5,7 @@ import { err, ok, type Result } from "../ports.ts";
 import type { Snapshot, Token } from "../tenant/index.ts";
 import { readBearer } from "./bearer.ts";
 import type { Principal } from "./principal.ts";
-import { hashToken } from "./token-hash.ts";
+import { sha256 } from "../sha256.ts";
 
 const development: Principal = { id: "development", kind: "development", agent: "development" };
 
@@ -64,7 +64,7 @@ async function presentedToken(snapshot: Snapshot, headers: Headers, now: number)
   const bearer = readBearer(headers);
   if (!bearer.ok) return bearer;
   if (bearer.value === undefined) return err(unauthenticated);
-  const token = snapshot.tokens.get(await hashToken(bearer.value));
+  const token = snapshot.tokens.get(await sha256(bearer.value));
   if (token === undefined) return err(refused("unknown_token"));
   // Also for a token of the snapshot: it may expire while the snapshot lives.
   return token.expires_at <= now ? err(refused("token_expired")) : ok(token);

@@ -3,6 +3,7 @@ import { and, asc, eq, gt, notExists, sql } from "drizzle-orm";
 import * as z from "zod";
 import { clients, rowWhere, tokens, type Database } from "../db/index.ts";
 import { limits } from "../limits.ts";
+import { registrationMetadataSchema, type RegistrationMetadata } from "../oauth/index.ts";
 
 export interface StoredClient {
   readonly id: string;
@@ -11,12 +12,14 @@ export interface StoredClient {
   readonly enabled: boolean;
   /** Server ids: the allow-list. */
   readonly servers: readonly string[];
+  /** How it may get tokens of OAuth; null: it may not. */
+  readonly oauth: RegistrationMetadata | null;
   readonly created_at: number;
   /** Grows with every change, also within one millisecond: the version that `If-Match` compares. */
   readonly updated_at: number;
 }
 
-export type ClientChanges = Partial<Pick<StoredClient, "name" | "description" | "enabled" | "servers">>;
+export type ClientChanges = Partial<Pick<StoredClient, "name" | "description" | "enabled" | "servers" | "oauth">>;
 
 type Row = typeof clients.$inferSelect;
 
@@ -46,7 +49,12 @@ export function clientsRepository(database: Database, tenant: string) {
 
     /** @returns `full` at `limits.clientsPerTenant_count` */
     async insert(client: StoredClient): Promise<"inserted" | "full"> {
-      const row: Row = { ...client, tenant_id: tenant, servers: JSON.stringify(client.servers) };
+      const row: Row = {
+        ...client,
+        tenant_id: tenant,
+        servers: JSON.stringify(client.servers),
+        oauth: oauthColumn(client.oauth),
+      };
       const below = sql`(select count(*) from ${clients} where ${mine}) < ${limits.clientsPerTenant_count}`;
       const inserted = await database
         .insert(clients)
@@ -60,12 +68,13 @@ export function clientsRepository(database: Database, tenant: string) {
      * @returns the new row, or `undefined` when it changed or went meanwhile
      */
     async update(id: string, seen: number, changes: ClientChanges, now: number): Promise<StoredClient | undefined> {
-      const { servers, ...columns } = changes;
+      const { servers, oauth, ...columns } = changes;
       const [row] = await database
         .update(clients)
         .set({
           ...columns,
           ...(servers === undefined ? {} : { servers: JSON.stringify(servers) }),
+          ...(oauth === undefined ? {} : { oauth: oauthColumn(oauth) }),
           updated_at: Math.max(now, seen + 1),
         })
         .where(and(one(id), eq(clients.updated_at, seen)))
@@ -92,6 +101,9 @@ export function clientsRepository(database: Database, tenant: string) {
   };
 }
 
+const oauthColumn = (oauth: RegistrationMetadata | null): string | null =>
+  oauth === null ? null : JSON.stringify(oauth);
+
 function stored(row: Row): StoredClient {
   return {
     id: row.id,
@@ -99,6 +111,7 @@ function stored(row: Row): StoredClient {
     description: row.description,
     enabled: row.enabled,
     servers: allowList.parse(JSON.parse(row.servers)),
+    oauth: row.oauth === null ? null : registrationMetadataSchema.parse(JSON.parse(row.oauth)),
     created_at: row.created_at,
     updated_at: row.updated_at,
   };

@@ -2,7 +2,6 @@ export { admitAdministrator, admitClient, stillAdmitted } from "./admit.ts";
 export { clientsRepository, type ClientChanges, type StoredClient } from "./clients.ts";
 export { withChallenge } from "./challenge.ts";
 export type { Principal } from "./principal.ts";
-export { hashToken } from "./token-hash.ts";
 export {
   administrators,
   initialiseTenant,

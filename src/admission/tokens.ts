@@ -3,7 +3,7 @@ import { and, asc, count, eq, gt, isNull, lt, ne, or, sql, type SQL } from "driz
 import { clients, rowWhere, tenants, tokens, type Database } from "../db/index.ts";
 import { limits } from "../limits.ts";
 import type { Random } from "../ports.ts";
-import { hashToken } from "./token-hash.ts";
+import { sha256 } from "../sha256.ts";
 
 export type TokenKind = "client" | "administrator";
 
@@ -36,7 +36,7 @@ const prefixes = { client: "ghc_", administrator: "gha_" } as const satisfies Re
 export async function mintToken(random: Random, kind: TokenKind): Promise<MintedToken> {
   const secret = random.bytes(limits.token_bytes).toBase64({ alphabet: "base64url", omitPadding: true });
   const token = prefixes[kind] + secret;
-  return { token, hash: await hashToken(token) };
+  return { token, hash: await sha256(token) };
 }
 
 export interface NewToken extends Pick<StoredToken, "id" | "name" | "created_at" | "expires_at"> {

@@ -8,8 +8,11 @@ import { limits } from "../limits.ts";
 const text = z.string().max(limits.auditText_chars);
 
 const actor = z.object({
-  /** The person; absent when no person is identified. */
+  /** The person, by user id; absent when no person is identified. */
   user: text.optional(),
+  user_email: text.optional(),
+  /** What the person allowed the agent, by grant id. */
+  grant: text.optional(),
   /** The agent: a client id, or `administrator:{token id}`, or `development`. */
   agent: text.optional(),
   /** What the client says of itself. Never verified, never a base for decisions. */
@@ -104,6 +107,21 @@ export const adminEvent = base.extend({
   reason: text.optional(),
 });
 
+/** What people and clients do to get and to lose access: sign-in, consent, tokens, revocation. */
+export const authEvent = base.extend({
+  type: z.literal("auth.activity"),
+  /** `{thing}.{verb}`, for instance `sign_in.complete`, `consent.give`, `authorization.block`, `token.refresh`, `grant.revoke`. */
+  action: text,
+  outcome: z.enum(["ok", "refused"]),
+  /** Stable; for refusals and revocations. */
+  reason: text.optional(),
+  redirect_uri: text.optional(),
+  resource: text.optional(),
+  /** Id of the identity provider. */
+  provider: text.optional(),
+  source: z.object({ country: text.optional(), network: text.optional() }),
+});
+
 /** Failures of callers that nobody knows, summed over a window. */
 export const unknownCallersEvent = base.extend({
   type: z.literal("auth.failed"),
@@ -113,12 +131,19 @@ export const unknownCallersEvent = base.extend({
   window_ms: z.int(),
 });
 
-export const auditEvent = z.discriminatedUnion("type", [requestEvent, responseEvent, adminEvent, unknownCallersEvent]);
+export const auditEvent = z.discriminatedUnion("type", [
+  requestEvent,
+  responseEvent,
+  adminEvent,
+  authEvent,
+  unknownCallersEvent,
+]);
 
 export type AuditEvent = z.infer<typeof auditEvent>;
 export type RequestEvent = z.infer<typeof requestEvent>;
 export type ResponseEvent = z.infer<typeof responseEvent>;
 export type AdminEvent = z.infer<typeof adminEvent>;
+export type AuthEvent = z.infer<typeof authEvent>;
 export type Actor = z.infer<typeof actor>;
 export type Target = z.infer<typeof target>;
 export type Outcome = ResponseEvent["outcome"];

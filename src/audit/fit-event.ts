@@ -65,6 +65,7 @@ function withoutLists(event: AuditEvent, size_chars: number): AuditEvent {
       return { ...event, upstreams: { [cut]: "dropped" } };
     case "admin.change":
       return { ...event, fields: [cut] };
+    case "auth.activity":
     case "auth.failed":
       return event;
   }

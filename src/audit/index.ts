@@ -7,6 +7,7 @@ export {
   type Actor,
   type AdminEvent,
   type AuditEvent,
+  type AuthEvent,
   type Outcome,
   type RequestEvent,
   type ResponseEvent,

@@ -51,7 +51,7 @@ export function columnsOf(event: AuditEvent): SqlStorageValue[] {
 
 function outcomeOf(event: AuditEvent): string | null {
   if (event.type === "mcp.response") return event.outcome.status;
-  return event.type === "admin.change" ? event.outcome : null;
+  return event.type === "admin.change" || event.type === "auth.activity" ? event.outcome : null;
 }
 
 /** What free text finds: every text of the event that a person would look for. Digests and sizes are no such text. */
@@ -80,6 +80,10 @@ function detailsOf(event: AuditEvent): (string | undefined)[] {
     }
     case "admin.change":
       return [event.action, event.resource, event.resource_id, event.outcome, event.reason, ...(event.fields ?? [])];
+    case "auth.activity": {
+      const { action, outcome, reason, redirect_uri, resource, provider, source } = event;
+      return [action, outcome, reason, redirect_uri, resource, provider, ...Object.values(source)];
+    }
     case "auth.failed":
       return [event.reason, event.network];
   }

@@ -9,6 +9,7 @@ export function decideServer(subject: Subject, slug: string): { decision: Decisi
   const decision = decide({
     mode: subject.platform.configuration.mode,
     client: subject.snapshot.clients.get(subject.principal.agent),
+    user: subject.principal.user,
     server,
   });
   const permitted =

@@ -2,6 +2,7 @@
  * The one decision, for lists and for calls. Deny by default: what no rule allows does not exist for the caller.
  * Pure: its input is everything that it knows.
  */
+import { accessRule, type Access } from "./access.ts";
 
 export interface Decision {
   readonly effect: "allow" | "deny";
@@ -11,14 +12,21 @@ export interface Decision {
   readonly reason: string;
 }
 
-export interface Question {
+export interface Reach {
   readonly mode: "development" | "enterprise";
-  /** The machine client that calls; undefined when the caller is none or no longer exists. */
+  /** The registered client that calls; undefined when the caller is none, or one that registered itself. */
   readonly client:
     | { readonly id: string; readonly enabled: boolean; readonly servers: ReadonlySet<string> }
     | undefined;
+  /** The person for whom the client calls; undefined when it calls for itself. */
+  readonly user: { readonly groups: ReadonlySet<string> } | undefined;
   /** The server that is asked for, by its id and never by an alias; undefined when there is none by that name. */
-  readonly server: { readonly id: string; readonly enabled: boolean } | undefined;
+  readonly server: { readonly id: string; readonly enabled: boolean; readonly access: Access } | undefined;
+}
+
+export interface Question extends Reach {
+  /** With the servers that the person chose for this client. */
+  readonly user: { readonly groups: ReadonlySet<string>; readonly chosen: ReadonlySet<string> } | undefined;
 }
 
 const deny = (reason: string): Decision => ({ effect: "deny", policy: "default:deny", reason });
@@ -26,11 +34,30 @@ const deny = (reason: string): Decision => ({ effect: "deny", policy: "default:d
 /** The visible rule of development mode; a rule like any other, not a way around the decision. */
 const developmentRule: Decision = { effect: "allow", policy: "development:allow-all", reason: "development_mode" };
 
-export function decide({ mode, client, server }: Question): Decision {
+/** Whether this call is allowed now. */
+export function decide(question: Question): Decision {
+  const reached = reach(question);
+  const { user, server } = question;
+  if (reached.effect === "deny" || user === undefined || server === undefined) return reached;
+  return user.chosen.has(server.id) ? reached : deny("not_chosen_by_user");
+}
+
+/** Whether the person, through this client, may choose the server at all: what the consent page lists. */
+export function reach({ mode, client, user, server }: Reach): Decision {
   if (server === undefined) return deny("unknown_server");
   if (!server.enabled) return deny("server_disabled");
   if (mode === "development") return developmentRule;
-  if (client === undefined || !client.enabled) return deny("unknown_client");
-  if (!client.servers.has(server.id)) return deny("not_on_allow_list");
-  return { effect: "allow", policy: `allow-list:${client.id}`, reason: "on_allow_list" };
+  if (client !== undefined && !client.enabled) return deny("unknown_client");
+  const isOnList = client?.servers.has(server.id);
+  if (user === undefined) {
+    if (client === undefined) return deny("unknown_client");
+    return isOnList === true
+      ? { effect: "allow", policy: `allow-list:${client.id}`, reason: "on_allow_list" }
+      : deny("not_on_allow_list");
+  }
+  const rule = accessRule(server.access, user.groups);
+  if (rule === undefined) return deny("user_not_admitted");
+  // The allow-list of a registered client is a limit, whoever it acts for.
+  if (isOnList === false) return deny("not_on_allow_list");
+  return { effect: "allow", policy: rule, reason: "user_admitted" };
 }

@@ -1,1 +1,2 @@
-export { decide, type Decision, type Question } from "./decide.ts";
+export { accessSchema, groupSchema, nobody, type Access } from "./access.ts";
+export { decide, reach, type Decision, type Question, type Reach } from "./decide.ts";

@@ -2,6 +2,7 @@
 import * as z from "zod";
 import type { servers } from "../db/index.ts";
 import { limits } from "../limits.ts";
+import { accessSchema, type Access } from "../policy/index.ts";
 
 /**
  * The slug is the path segment of `/mcp/{slug}` and the prefix of `{slug}__{tool}`. It has no underscore, so the first
@@ -83,6 +84,8 @@ export interface Server {
   /** One JWE, opened by `vault/` only; null while none is stored. */
   readonly credential: string | null;
   readonly revision: number;
+  /** Which people may reach it. */
+  readonly access: Access;
 }
 
 /** A stored row, parsed. @throws when its `authentication` is not readable */
@@ -97,5 +100,6 @@ export function serverFromRow(row: typeof servers.$inferSelect): Server {
     authentication: authenticationSchema.parse(JSON.parse(row.authentication)),
     credential: row.credential,
     revision: row.revision,
+    access: accessSchema.parse(JSON.parse(row.access)),
   };
 }

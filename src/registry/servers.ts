@@ -11,7 +11,10 @@ export interface StoredServer extends Server {
 }
 
 export type ServerChanges = Partial<
-  Pick<StoredServer, "name" | "url" | "enabled" | "timeout_ms" | "authentication" | "credential" | "revision">
+  Pick<
+    StoredServer,
+    "name" | "url" | "enabled" | "timeout_ms" | "authentication" | "credential" | "revision" | "access"
+  >
 >;
 
 export type ServersRepository = ReturnType<typeof serversRepository>;
@@ -51,7 +54,12 @@ export function serversRepository(database: Database, tenant: string) {
 
     /** @returns `duplicate` when the slug is taken, `full` at `limits.serversPerTenant_count` */
     async insert(server: StoredServer): Promise<"inserted" | "duplicate" | "full"> {
-      const row: Row = { ...server, tenant_id: tenant, authentication: JSON.stringify(server.authentication) };
+      const row: Row = {
+        ...server,
+        tenant_id: tenant,
+        authentication: JSON.stringify(server.authentication),
+        access: JSON.stringify(server.access),
+      };
       const below = sql`(select count(*) from ${servers} where ${mine}) < ${limits.serversPerTenant_count}`;
       const inserted = await database
         .insert(servers)
@@ -71,12 +79,13 @@ export function serversRepository(database: Database, tenant: string) {
      * @returns the new row, or `undefined` when it changed or went meanwhile
      */
     async update(id: string, seen: number, changes: ServerChanges, now: number): Promise<StoredServer | undefined> {
-      const { authentication, ...columns } = changes;
+      const { authentication, access, ...columns } = changes;
       const [row] = await database
         .update(servers)
         .set({
           ...columns,
           ...(authentication === undefined ? {} : { authentication: JSON.stringify(authentication) }),
+          ...(access === undefined ? {} : { access: JSON.stringify(access) }),
           updated_at: Math.max(now, seen + 1),
         })
         .where(and(one(id), eq(servers.updated_at, seen)))

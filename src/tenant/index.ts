@@ -1,6 +1,7 @@
 export { parseRequestUrl, resolveTenant, type TenantHost } from "./host.ts";
+export { revokeTokens, sweepRevocations, type Revoked } from "./revocations.ts";
 export { defaultSettings, settingsSchema, type TenantSettings } from "./settings.ts";
 export { settingsStore, type StoredSettings } from "./settings-store.ts";
-export type { Client, Snapshot, Token } from "./snapshot.ts";
+export type { Client, Snapshot, Token, VerificationKey } from "./snapshot.ts";
 export { announceChange, currentSnapshot } from "./store.ts";
 export { Tenant } from "./tenant-object.ts";

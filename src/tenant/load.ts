@@ -1,14 +1,16 @@
 /** D1 rows to a snapshot. */
-import { and, eq, gt, isNull } from "drizzle-orm";
+import { and, eq, gt, isNull, ne } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
-import { clients, servers, tenants, tokens } from "../db/index.ts";
+import { clients, revocations, servers, signing_keys, tenants, tokens } from "../db/index.ts";
 import type { Mode } from "../env.ts";
+import { limits } from "../limits.ts";
 import { serverFromRow } from "../registry/index.ts";
 import { defaultSettings, settingsSchema } from "./settings.ts";
-import type { Client, Snapshot, Token } from "./snapshot.ts";
+import type { Client, Snapshot, Token, VerificationKey } from "./snapshot.ts";
 
 const idsColumn = z.array(z.string());
+const jwkColumn = z.record(z.string(), z.string());
 
 /**
  * @param version as the Tenant object told it before this call, so that the snapshot is at least as new as its version
@@ -22,14 +24,30 @@ export async function loadSnapshot(
   mode: Mode,
 ): Promise<Snapshot> {
   const db = drizzle(database);
-  const [tenantRows, serverRows, clientRows, tokenRows] = await db.batch([
+  const [tenantRows, serverRows, clientRows, tokenRows, keyRows, revocationRows] = await db.batch([
     db.select().from(tenants).where(eq(tenants.id, tenant)),
     db.select().from(servers).where(eq(servers.tenant_id, tenant)).orderBy(servers.slug),
     db.select().from(clients).where(eq(clients.tenant_id, tenant)),
     db
       .select()
       .from(tokens)
-      .where(and(eq(tokens.tenant_id, tenant), isNull(tokens.revoked_at), gt(tokens.expires_at, now))),
+      .where(
+        and(
+          eq(tokens.tenant_id, tenant),
+          ne(tokens.kind, "secret"),
+          isNull(tokens.revoked_at),
+          gt(tokens.expires_at, now),
+        ),
+      ),
+    db
+      .select()
+      .from(signing_keys)
+      .where(and(eq(signing_keys.tenant_id, tenant), gt(signing_keys.expires_at, now))),
+    db
+      .select()
+      .from(revocations)
+      .where(and(eq(revocations.tenant_id, tenant), gt(revocations.expires_at, now)))
+      .limit(limits.revocations_count + 1),
   ]);
   const row = tenantRows[0];
   const live = tokenRows.map((token) => [token.hash, toToken(token)] as const);
@@ -44,6 +62,10 @@ export async function loadSnapshot(
     clients: new Map(clientRows.map((client) => [client.id, toClient(client)])),
     tokens: new Map(live),
     tokensById: new Map(live.map(([, token]) => [token.id, token])),
+    verificationKeys: new Map(keyRows.map((key) => [key.kid, toVerificationKey(key)])),
+    revocations: new Map(revocationRows.map(({ kind, subject, not_before }) => [`${kind}:${subject}`, not_before])),
+    // Which of them are missing is not known, so all tokens are: clients refresh, and the next ones are good.
+    revokedBefore: revocationRows.length > limits.revocations_count ? now : 0,
   };
 }
 
@@ -53,6 +75,15 @@ function toClient(row: typeof clients.$inferSelect): Client {
     name: row.name,
     enabled: row.enabled,
     servers: new Set(idsColumn.parse(JSON.parse(row.servers))),
+  };
+}
+
+function toVerificationKey(row: typeof signing_keys.$inferSelect): VerificationKey {
+  return {
+    kid: row.kid,
+    jwk: jwkColumn.parse(JSON.parse(row.public_key)),
+    active_at: row.active_at,
+    expires_at: row.expires_at,
   };
 }
 

@@ -16,8 +16,17 @@ export interface Client {
 /** A bearer token that is neither revoked nor known to be expired when the snapshot was made. */
 export interface Token {
   readonly id: string;
-  readonly kind: "client" | "administrator";
+  readonly kind: "client" | "administrator" | "secret";
   readonly client_id: string | null;
+  readonly expires_at: number;
+}
+
+/** A public key of the tenant's own access tokens. */
+export interface VerificationKey {
+  readonly kid: string;
+  /** ES256, without its private part. */
+  readonly jwk: Readonly<Record<string, string>>;
+  readonly active_at: number;
   readonly expires_at: number;
 }
 
@@ -35,4 +44,13 @@ export interface Snapshot {
   readonly tokens: ReadonlyMap<string, Token>;
   /** The same tokens by id. */
   readonly tokensById: ReadonlyMap<string, Token>;
+  /** By key id. */
+  readonly verificationKeys: ReadonlyMap<string, VerificationKey>;
+  /**
+   * `grant:{id}`, `user:{id}` or `client:{id}` to the time in milliseconds up to which access tokens of that subject are void. Only
+   * what a living access token could still meet.
+   */
+  readonly revocations: ReadonlyMap<string, number>;
+  /** Every access token up to this time is void: there were more revocations than a snapshot holds. */
+  readonly revokedBefore: number;
 }

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import * as z from "zod";
-import { hashToken } from "../../../src/admission/index.ts";
+import { sha256 } from "../../../src/sha256.ts";
 import { failure } from "../../../src/errors.ts";
 import { ok } from "../../../src/ports.ts";
 import { harness, setupSecret, unavailable } from "./harness.ts";
@@ -34,7 +34,7 @@ describe("R1 set-up", () => {
     expect(results).toEqual([
       {
         id: token.id,
-        hash: await hashToken(token.token),
+        hash: await sha256(token.token),
         kind: "administrator",
         expires_at: token.expires_at,
       },

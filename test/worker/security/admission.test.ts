@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { env } from "cloudflare:workers";
-import { hashToken } from "../../../src/admission/index.ts";
+import { sha256 } from "../../../src/sha256.ts";
 import { modernPost, setUp, setupSecret, type Tenant } from "../gateway/support.ts";
 import {
   answeredText,
@@ -150,7 +150,7 @@ const strangers: readonly (readonly [string, reason: string, () => string | Prom
   ["the good token, continued", "unknown_token", () => `${token}A`],
   ["the good token, padded", "unknown_token", () => `${token}=`],
   ["the good token in capitals", "unknown_token", () => token.toUpperCase()],
-  ["the hash of the good token", "unknown_token", () => hashToken(token)],
+  ["the hash of the good token", "unknown_token", () => sha256(token)],
   ["the id of the good token", "unknown_token", () => client.token_id],
   ["the id of the client", "unknown_token", () => client.id],
   ["the set-up secret", "unknown_token", () => setupSecret],

@@ -47,6 +47,8 @@ const short = (event: AuditEvent): string => {
       return `response ${event.outcome.status}`;
     case "admin.change":
       return `change ${event.action} ${event.outcome}`;
+    case "auth.activity":
+      return `auth ${event.action} ${event.outcome}`;
     case "auth.failed":
       return `failed ${event.reason} ${event.count}`;
   }

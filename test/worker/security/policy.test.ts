@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import * as fc from "fast-check";
-import { decide, type Question } from "../../../src/policy/index.ts";
+import { decide, reach, type Question } from "../../../src/policy/index.ts";
 import { modernPost } from "../gateway/support.ts";
 import { ask, createWorld, dumpDatabase, echoUpstream, expectRefused, type World } from "./support.ts";
 
@@ -73,23 +73,60 @@ describe("a client for which no rule speaks", () => {
 });
 
 describe("the decision", () => {
-  const server = fc.option(fc.record({ id: fc.constantFrom("s1", "s2"), enabled: fc.boolean() }), { nil: undefined });
-  const list = fc.subarray(["s1", "s2", "s3"]).map((ids) => new Set(ids));
-  const caller = fc.option(fc.record({ id: fc.constant("c"), enabled: fc.boolean(), servers: list }), {
+  const groups = ["g1", "g2", "g3"];
+  const access = fc.record({ everyone: fc.boolean(), groups: fc.subarray(groups) });
+  const server = fc.option(fc.record({ id: fc.constantFrom("s1", "s2"), enabled: fc.boolean(), access }), {
+    nil: undefined,
+  });
+  const ids = fc.subarray(["s1", "s2", "s3"]).map((list) => new Set(list));
+  const client = fc.option(fc.record({ id: fc.constant("c"), enabled: fc.boolean(), servers: ids }), {
+    nil: undefined,
+  });
+  const user = fc.option(fc.record({ groups: fc.subarray(groups).map((list) => new Set(list)), chosen: ids }), {
     nil: undefined,
   });
   const question: fc.Arbitrary<Question> = fc.record({
     mode: fc.constant("enterprise" as const),
-    client: caller,
+    client,
+    user,
     server,
   });
+  const machine: fc.Arbitrary<Question> = question.map((asked) => ({ ...asked, user: undefined }));
 
-  it("P1: allows only what is switched on and on the list, whatever else", () => {
+  it("P1: a machine is allowed only what is switched on and on its list, whatever else", () => {
+    fc.assert(
+      fc.property(machine, (asked) => {
+        const allowed =
+          asked.server?.enabled === true && asked.client?.enabled === true && asked.client.servers.has(asked.server.id);
+        expect(decide(asked).effect).toBe(allowed ? "allow" : "deny");
+      }),
+      { numRuns: 2_000, seed: 20261121 },
+    );
+  });
+
+  it("P2: a person is allowed what admits them, what they chose and what the client's own list does not forbid", () => {
     fc.assert(
       fc.property(question, (asked) => {
-        const { client, server } = asked;
-        const allowed = server?.enabled === true && client?.enabled === true && client.servers.has(server.id);
+        fc.pre(asked.user !== undefined);
+        const admits =
+          asked.server?.access.everyone === true ||
+          (asked.server?.access.groups ?? []).some((group) => asked.user?.groups.has(group) === true);
+        const limited =
+          asked.client !== undefined && !(asked.client.enabled && asked.client.servers.has(asked.server?.id ?? ""));
+        const chosen = asked.user?.chosen.has(asked.server?.id ?? "") === true;
+        const allowed = asked.server?.enabled === true && admits && chosen && !limited;
         expect(decide(asked).effect).toBe(allowed ? "allow" : "deny");
+      }),
+      { numRuns: 5_000, seed: 20261121 },
+    );
+  });
+
+  it("P2: what may be chosen is what would be allowed once it is chosen", () => {
+    fc.assert(
+      fc.property(question, (asked) => {
+        const { user: person, server: target } = asked;
+        const everything = person === undefined ? undefined : { ...person, chosen: new Set([target?.id ?? ""]) };
+        expect(reach(asked).effect).toBe(decide({ ...asked, user: everything }).effect);
       }),
       { numRuns: 2_000, seed: 20261121 },
     );
@@ -99,9 +136,11 @@ describe("the decision", () => {
     fc.assert(
       fc.property(question, (asked) => {
         const { effect, policy } = decide(asked);
-        expect(policy).toBe(effect === "deny" ? "default:deny" : `allow-list:${asked.client?.id}`);
+        if (effect === "deny") expect(policy).toBe("default:deny");
+        else if (asked.user === undefined) expect(policy).toBe(`allow-list:${asked.client?.id}`);
+        else expect(policy).toBe(asked.server?.access.everyone ? "server-access:everyone" : "server-access:group");
       }),
-      { numRuns: 500, seed: 20261121 },
+      { numRuns: 1_000, seed: 20261121 },
     );
   });
 });

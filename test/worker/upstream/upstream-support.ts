@@ -62,6 +62,7 @@ export async function createHop(more: Partial<Ports> = {}): Promise<Hop> {
     authentication: { type: "none" },
     credential: null,
     revision: 1,
+    access: { everyone: false, groups: [] },
   };
   return {
     ports,

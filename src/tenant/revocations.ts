@@ -1,0 +1,32 @@
+/** Voids access tokens before their time. The rows reach every isolate with the next snapshot, at most two seconds later. */
+import { and, eq, lt, sql } from "drizzle-orm";
+import { revocations, type Database } from "../db/index.ts";
+import { limits } from "../limits.ts";
+
+export interface Revoked {
+  readonly kind: "grant" | "user" | "client";
+  /** Id of the grant or user; client id. */
+  readonly subject: string;
+}
+
+/**
+ * A statement for a batch with what ends the subject for good: nothing may refresh what this voids. The caller announces the change.
+ * @param now access tokens issued up to this time are void
+ */
+export function revokeTokens(database: Database, tenant: string, { kind, subject }: Revoked, now: number) {
+  return database
+    .insert(revocations)
+    .values({ tenant_id: tenant, kind, subject, not_before: now, expires_at: now + limits.revocation_ms })
+    .onConflictDoUpdate({
+      target: [revocations.tenant_id, revocations.kind, revocations.subject],
+      set: {
+        not_before: sql`max(${revocations.not_before}, excluded.not_before)`,
+        expires_at: sql`max(${revocations.expires_at}, excluded.expires_at)`,
+      },
+    });
+}
+
+/** A statement that forgets what no living token can meet. */
+export function sweepRevocations(database: Database, tenant: string, now: number) {
+  return database.delete(revocations).where(and(eq(revocations.tenant_id, tenant), lt(revocations.expires_at, now)));
+}

@@ -47,7 +47,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   audit: ["vault", "egress", "telemetry"],
   admission: ["tenant", "oauth", "db", "audit"],
   outbound: ["vault", "egress", "registry"],
-  trust: ["egress"],
+  trust: ["db", "egress"],
   login: ["trust", "tenant", "db", "vault", "egress", "audit"],
   oauth: ["login", "trust", "tenant", "registry", "policy", "db", "vault", "egress", "audit"],
   session: ["protocol", "tenant", "vault"],
@@ -80,7 +80,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     "tenant",
     "vault",
   ],
-  portal: ["audit", "db", "login", "oauth", "policy", "registry", "tenant", "vault"],
+  portal: ["admin", "audit", "db", "login", "oauth", "policy", "registry", "tenant", "vault"],
   cli: ["admin"],
 };
 

@@ -40,26 +40,37 @@ export async function measureCalls(
   const start_bytes = meter.memory_bytes();
   progress("Warming up");
   const calls: Call[] = [];
-  const add = async (path: string, floor: string, request: Request, connections: number, count: number) => {
+  const add = async (
+    path: string,
+    floor: string,
+    request: Request,
+    connections: number,
+    count: number,
+    baseline = path.startsWith("governed") ? floor.replace("floor", "floor+audit") : floor,
+  ) => {
     const cell = await meter.prepare(keyOf(path, connections), { ...request, connections, calls: count });
-    const baseline = path.startsWith("governed") ? floor.replace("floor", "floor+audit") : floor;
     calls.push({ ...cell, path, connections, baseline, floor });
   };
   const tokenOf = (place: Place): string => (place.startsWith("floor") ? upstreamToken : instance.token);
 
-  const modern = (place: Place, tool: string): Request => ({
+  const modern = (place: Place, tool: string, token = tokenOf(place)): Request => ({
     port: instance.ports[place],
     path: `/mcp/${slugs.modern}`,
     ...modernRequest({
       method: "tools/call",
       params: { ...callOf(tool) },
-      token: tokenOf(place),
+      token,
       id: Number(idMark),
     }),
   });
   for (const place of modernPlaces) {
     for (const [connections, count] of plan.small)
       await add(place, "floor", modern(place, "small"), connections, count);
+  }
+  // What an access token costs over a machine token: against the very same calls.
+  for (const [connections, count] of plan.small) {
+    const request = modern("governed", "small", instance.accessToken);
+    await add("governed access token", "floor", request, connections, count, "governed");
   }
   for (const place of ["floor", "floor+audit", "governed"] as const) {
     await add(`${place} 64 KiB`, "floor 64 KiB", modern(place, "large"), largeConnections, plan.large);

@@ -7,6 +7,7 @@ import { createApi, issueClientToken, registerServer, setUp, type Api } from "..
 import { bundleWorker } from "../scripts/lib/bundle.ts";
 import { newKey, newSecret } from "../scripts/lib/keys.ts";
 import { at } from "../scripts/lib/root.ts";
+import { accessToken, registerMachine } from "./access-token.ts";
 import { startRuntime, workerName, type Runtime } from "../scripts/lib/runtime.ts";
 
 /** A Worker of the instance by what it is measured as. The floors are there twice, since they know only one upstream. */
@@ -26,6 +27,8 @@ export interface Instance {
   readonly ports: Readonly<Record<Place, number>>;
   /** Machine token of a client that may use both servers. */
   readonly token: string;
+  /** Access token of a client like that one, for `/mcp/{slugs.modern}` of `governed`. */
+  readonly accessToken: string;
 }
 
 /** The slugs of the servers that calls go to. */
@@ -142,7 +145,9 @@ export async function startInstance(upstreams: Upstreams): Promise<Instance> {
     ],
   });
   try {
-    const token = await prepareCalls(await prepare(runtime.url), upstreams);
+    const api = await prepare(runtime.url);
+    const token = await prepareCalls(api, upstreams);
+    const machine = await registerMachine(api, Object.values(slugs));
     const ports = {
       floor: await portOf(runtime, "bench-floor"),
       "floor+audit": await portOf(runtime, "bench-floor-audit"),
@@ -151,7 +156,8 @@ export async function startInstance(upstreams: Upstreams): Promise<Instance> {
       governed: await portOf(runtime, "bench-governed"),
       "governed+ledger": await portOf(runtime, workerName),
     };
-    return { runtime, ports, token };
+    const endpoint = new URL(`/mcp/${slugs.modern}`, `http://localhost:${ports.governed}`);
+    return { runtime, ports, token, accessToken: await accessToken(machine, endpoint) };
   } catch (error) {
     await runtime.dispose();
     throw error;

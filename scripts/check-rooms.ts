@@ -19,7 +19,7 @@ const open = new Set([
 ]);
 
 /** Files at the top that may use every room. */
-const wiring = new Set(["app.ts", "index.ts", "system-ports.ts"]);
+const wiring = new Set(["app.ts", "background.ts", "index.ts", "site.ts", "system-ports.ts"]);
 
 /** Durable Object classes are entry points as well: the platform makes them, so they fetch their own ports. */
 const entryPoints = new Set([

@@ -2,16 +2,18 @@
  * The official MCP conformance suite. `npm run conformance`, or with `-- --json` for one JSON object on standard output.
  *
  * As a server: the fixture by itself, then the fixture behind Gatehouse in enterprise mode. As a client: the suite's own
- * servers behind Gatehouse, for the scenarios without OAuth.
+ * servers behind Gatehouse, for the scenarios without OAuth. As an authorization server: with a person who signs in and agrees.
  */
 import { parseArgs } from "node:util";
 import { startFixture, type Eras } from "../test/system/support/fixture-server.ts";
 import { createApi, issueClientToken, registerServer, setUp } from "./lib/admin-api.ts";
 import { startBearerShim } from "./lib/bearer-shim.ts";
+import { withAuthorizationServer } from "./lib/conformance-authorization.ts";
 import {
   conformanceDriver,
   nothingChecked,
   requirementsOf,
+  runAuthorizationSuite,
   runClientScenario,
   runServerSuite,
   type Leg,
@@ -121,6 +123,20 @@ async function clientSets(): Promise<ConformanceSet[]> {
   }
 }
 
+/** The suite freezes no list for this side: it says itself what it checks for each revision. */
+const authorizationRevisions = ["2025-03-26", "2025-06-18", legacy, modern] as const;
+
+async function authorizationSets(): Promise<ConformanceSet[]> {
+  return await withAuthorizationServer(async (issuer, client) => {
+    const sets: ConformanceSet[] = [];
+    for (const requirements of authorizationRevisions) {
+      const result = await runAuthorizationSuite(issuer, requirements, client);
+      sets.push({ requirements, leg: "authorization", side: "gatehouse", ...result });
+    }
+    return sets;
+  });
+}
+
 interface Sorted {
   readonly passed: readonly string[];
   readonly failed: readonly string[];
@@ -174,7 +190,7 @@ const sets = await withFixtures(async (fixtures) => [
   ...(await serverSets("fixture", fixtures)),
   ...(await withGatehouse(fixtures, (endpoints) => serverSets("gatehouse", endpoints))),
 ]);
-sets.push(...(await clientSets()));
+sets.push(...(await clientSets()), ...(await authorizationSets()));
 const ok = sets.every((set) => failures(set.scored).length === 0);
 if (values.json) {
   process.stdout.write(`${JSON.stringify({ sets: sets.map(plain) })}\n`);

@@ -32,7 +32,7 @@ export const limits = {
   protocolVersion_chars: 64,
   adminBody_bytes: 64 * KiB,
   /** A presented credential is hashed; longer ones are refused unread. */
-  bearer_chars: 8 * KiB,
+  bearer_chars: 16 * KiB,
 
   // --- tenant configuration
   /** Older snapshots are checked against the Tenant object before use, so a revocation holds everywhere within this. */
@@ -46,6 +46,8 @@ export const limits = {
   /** A configuration write that crashed before it was announced is picked up after this. */
   snapshotLife_ms: 60 * second,
   snapshots_count: 100,
+  /** Checks before their time that tokens under an unknown key cause in an isolate, for each tenant and `snapshotFresh_ms`. */
+  renewals_count: 20,
   serversPerTenant_count: 200,
   clientsPerTenant_count: 5_000,
   tokensPerTenant_count: 20_000,
@@ -79,13 +81,36 @@ export const limits = {
   signIn_ms: 10 * minute,
   /** Sign-ins under way in a tenant; each is one row, and anybody can start one. */
   signIns_count: 20_000,
-  signInsPerNetwork_count: 60,
+  signInsPerNetwork_count: 600,
   signInsPerNetwork_ms: 5 * minute,
+  signInsSweep_count: 100,
+  webSessionsSweep_count: 100,
+  usersPerTenant_count: 100_000,
+  /** Names in a provider's rule for one role. */
+  groupsPerRole_count: 100,
+  emailsPerRole_count: 500,
+  /** Paths hold sealed requests, and are sealed themselves on the way to the provider and back. */
+  returnPath_chars: 8 * KiB,
+  cookies_chars: 16 * KiB,
+  /** An answer of a provider's token or userinfo endpoint: tokens with many groups are large. */
+  providerAnswer_ms: 10 * second,
+  providerAnswer_bytes: 256 * KiB,
+  logoutBody_bytes: 32 * KiB,
+  /** Two sign-ins of one person at once write the same connection: the later one tries again. */
+  connectionWrites_count: 3,
   /** Changing providers, trusted redirect URLs and the like needs a sign-in at most this old. */
   freshSignIn_ms: 15 * minute,
 
   // --- the authorization server
   accessToken_ms: 10 * minute,
+  /** Of a token's groups, in characters of JSON: with 200 chosen servers it stays under `bearer_chars`. */
+  tokenGroups_chars: 4 * KiB,
+  /** A token that another isolate signed may seem to come from the future by this much. */
+  tokenEarly_ms: 30 * second,
+  /** Objects of revoked grants that are told at once; the others learn it from D1 when their client comes back. */
+  grantsTold_count: 50,
+  /** Rows that are over and are removed in one run of the cron. */
+  grantSweep_count: 500,
   /** Revocations are kept for as long as a token could meet them, with room for clocks. */
   revocation_ms: 12 * minute,
   revocations_count: 10_000,
@@ -114,28 +139,53 @@ export const limits = {
   clientFailures_count: 20,
   clientFailures_ms: 5 * minute,
   redirectUrisPerClient_count: 20,
+  /** Documents of large vendors list the callbacks of all their products. */
+  documentRedirectUris_count: 100,
   redirectUri_chars: 1_024,
   trustedRedirects_count: 200,
   blockedRedirects_count: 200,
   clientName_chars: 100,
   dynamicClient_ms: 90 * day,
   dynamicClients_count: 5_000,
+  /** Expired ones that one registration clears away. */
+  dynamicClientsSweep_count: 100,
   registrationsPerNetwork_count: 20,
   registrationsPerTenant_count: 200,
   registrations_ms: 1 * hour,
+  /** Twenty redirect URIs of the largest size and a key set. */
+  registrationBody_bytes: 64 * KiB,
   agents_count: 10_000,
+  /** Of them, those that nobody allowed anything yet: anybody can make some, so the ones seen longest ago go. */
+  agentsUnowned_count: 1_000,
+  /** Blocked authorizations from one network that become events of their own; more are counted like those of unknown callers. */
+  blockedEvents_count: 60,
+  blockedEvents_ms: 5 * minute,
   agentUsesPerAgent_count: 500,
   /** Assertions of clients, workloads and identity providers live no longer than this, whatever they claim. */
   assertionLife_ms_max: 60 * minute,
+  /** Clusters give jobs tokens of an hour and a few seconds, or of a day. */
+  workloadLife_ms_max: 25 * hour,
   clientAssertionLife_ms_max: 5 * minute,
+  /** An identity assertion lets a client act for a person, once. */
+  idJagLife_ms_max: 5 * minute,
   /** RFC 7519 section 4.1.4: "usually no more than a few minutes". */
   clockSkew_ms: 60 * second,
   jwt_chars: 16 * KiB,
+  /** `alg` and `typ`; the longest registered type has 30. */
+  jwtName_chars: 64,
+  jwtKeyId_chars: 512,
+  /** `iss`, `sub`, `jti` and each audience. */
+  jwtClaim_chars: 2_048,
+  jwtAudiences_count: 100,
+  /** Of a public key, in base64url: an RSA modulus of 8,192 bits. A longer one only costs CPU. */
+  jwkPart_chars: 1_366,
 
   // --- documents of others: client metadata, discovery, key sets
   clientDocument_bytes: 64 * KiB,
   discoveryDocument_bytes: 512 * KiB,
   documentFetch_ms: 5 * second,
+  /** Asked for no more often than this, whatever its headers say: one sign-in needs it several times, and many forbid to keep it. */
+  documentLife_ms_min: 1 * minute,
   documentLife_ms: 1 * hour,
   documentLife_ms_max: 24 * hour,
   /** A key set is asked for again for an unknown key id at most this often. */
@@ -146,6 +196,16 @@ export const limits = {
   documentsPerHost_count: 20,
   documentsPerHost_ms: 1 * minute,
   documentLease_ms: 10 * second,
+  /** Those who wait give up after this: one holder that died, and the next one's request. */
+  documentWait_ms: 20 * second,
+  /** Documents of one host that are kept. The oldest go first. */
+  documentsKept_count: 100,
+  /** Fetches of client metadata in a tenant: whoever invents client ids cannot make it call hosts without end. */
+  documentsPerTenant_count: 300,
+  documentsPerTenant_ms: 1 * minute,
+  /** Expired rows that one write clears away. */
+  usedIdsSweep_count: 100,
+  attemptsSweep_count: 100,
   jwks_keys_count: 64,
 
   // --- upstreams
@@ -396,6 +456,10 @@ export const limits = {
   // --- admin API
   page_count: 50,
   page_count_max: 200,
+  /** D1 binds at most 100 values of one statement; the tenant and a few more stand beside these. */
+  boundIds_count: 90,
+  /** RFC 5321 section 4.5.3.1.3. */
+  email_chars: 254,
   idempotencyKey_chars: 128,
   idempotency_ms: 24 * hour,
   /** A first request that never finished (a crash) blocks its key this long: more than any admin request takes. */

@@ -91,6 +91,35 @@ export async function putServer(
   }
 }
 
+const providerPage = z.object({
+  items: z.array(z.object({ id: z.string(), issuer: z.string() })),
+  next: z.string().nullable(),
+});
+
+/** Registers the identity provider or, where its issuer is known, changes the given members. @returns its id */
+export async function putIdentityProvider(
+  api: Api,
+  provider: { issuer: string } & Readonly<Record<string, unknown>>,
+): Promise<string> {
+  const listed = await api("GET", "/identity-providers?limit=200");
+  const page = expect("Listing identity providers", listed, 200, providerPage);
+  const found = page.items.find((one) => one.issuer === provider.issuer);
+  if (found === undefined) {
+    const answer = await api("POST", "/identity-providers", provider);
+    return expect("Registering an identity provider", answer, 201, created).id;
+  }
+  const { issuer: _issuer, kind: _kind, ...changes } = provider;
+  const answer = await api("PATCH", `/identity-providers/${found.id}`, changes);
+  return expect("Changing an identity provider", answer, 200, created).id;
+}
+
+/** Trusts a redirect URL; one that is trusted already stays as it is. */
+export async function trustRedirect(api: Api, uri: string, note: string): Promise<void> {
+  const answer = await api("POST", "/redirect-uris", { uri, note });
+  if (answer.status === 409) return;
+  expect("Trusting a redirect URL", answer, 201, created);
+}
+
 /** Creates a machine client with the given allow-list (ids or slugs, as the API takes them) and issues it a token. */
 export async function issueClientToken(
   api: Api,

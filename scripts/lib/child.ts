@@ -31,6 +31,8 @@ interface RunOptions {
   readonly output?: "capture" | "show";
   /** Milliseconds after which the program is ended and counts as failed. */
   readonly timeout_ms?: number;
+  /** Sees the captured standard output so far, each time that there is more of it. */
+  readonly watch?: (stdout: string) => void;
 }
 
 const running = new Set<ChildProcess>();
@@ -63,7 +65,10 @@ export async function run(command: string, args: readonly string[], options: Run
   });
   let stdout = "";
   let stderr = "";
-  child.stdout?.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+    options.watch?.(stdout);
+  });
   child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text));
 
   let late = false;

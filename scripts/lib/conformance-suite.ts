@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import { run } from "./child.ts";
+import { freePort } from "./network.ts";
 import { at, bin } from "./root.ts";
 
 /** The side of the protocol that is tested. */
-export type Leg = "server" | "client";
+export type Leg = "server" | "client" | "authorization";
 
 export interface Outcome {
   readonly scenario: string;
@@ -32,6 +33,7 @@ export const conformanceDriver = `"${bin("node")}" "${fileURLToPath(new URL("con
 /** For all scenarios of a revision together, and for one. */
 const server_ms = 180_000;
 const client_ms = 30_000;
+const authorization_ms = 60_000;
 /** What the suite itself needs around a client that runs out of time. */
 const margin_ms = 15_000;
 
@@ -120,5 +122,50 @@ export async function runClientScenario(
     const { reasons } = judge(directory, "", scenario, ["FAILURE", "WARNING"]);
     if (done.code === 0 || reasons.length > 0) return { scenario, reasons };
     return { scenario, reasons: [`exit ${done.code}: ${(done.stderr + done.stdout).trim().slice(-400)}`] };
+  });
+}
+
+export interface AuthorizationClient {
+  /** Registered with `http://127.0.0.1/callback` on any port. */
+  readonly client_id: string;
+  /** URL of the MCP endpoint that the token is for. */
+  readonly resource: string;
+  /** Goes to the authorization endpoint as a person does, signs in there and agrees. */
+  authorize(url: string): Promise<void>;
+}
+
+/**
+ * All scenarios for authorization servers; every check counts, warnings and skipped ones too.
+ * @param issuer exactly as in its metadata
+ * @throws when the suite itself did not run, or nobody could agree
+ */
+export async function runAuthorizationSuite(
+  issuer: string,
+  revision: string,
+  { client_id, resource, authorize }: AuthorizationClient,
+): Promise<SuiteResult> {
+  return await inDirectory(async (directory) => {
+    const args = ["authorization", "--url", issuer, "--client-id", client_id, "--resource", resource];
+    const bounds = ["--port", String(await freePort()), "--spec-version", revision, "--output-dir", directory];
+    let authorized: Promise<void> | undefined;
+    const done = await run(bin("conformance"), [...args, ...bounds], {
+      cwd: directory,
+      timeout_ms: authorization_ms,
+      watch(stdout) {
+        const url = /^(https?:\/\/\S+[?&]code_challenge=\S+)\n/m.exec(stdout)?.[1];
+        if (url === undefined || authorized !== undefined) return;
+        authorized = authorize(url);
+        // Told below, once the suite has ended.
+        authorized.catch(() => undefined);
+      },
+    });
+    await authorized;
+    const scenarios = [...done.stdout.matchAll(/^=== Running scenario: (\S+) ===$/gm)].map(([, name = ""]) => name);
+    if (scenarios.length === 0) {
+      throw new Error(`The conformance suite did not run (exit ${done.code}):\n${done.stdout}${done.stderr}`);
+    }
+    const bad = ["FAILURE", "WARNING", "SKIPPED"];
+    const scored = scenarios.map((scenario) => judge(directory, "authorization-server-", scenario, bad));
+    return { scored, unscored: [] };
   });
 }

@@ -1,4 +1,5 @@
 /** What `npm start` prints once everything answers. Each command works as it is printed. */
+import type { Person } from "./identity-pages.ts";
 
 function firstCall(endpoint: string): string {
   const body = {
@@ -49,6 +50,45 @@ npx @modelcontextprotocol/inspector --cli ${mcp} --transport http --protocol-era
 
 The state is in ${state} (delete it to begin anew).
 Development mode asks nobody who they are, and answers this machine only.
+Ctrl-C stops everything.
+`;
+}
+
+interface EnterpriseFacts {
+  /** The directory in which the state lies. */
+  readonly state: string;
+  readonly issuer: string;
+  readonly people: readonly Person[];
+}
+
+export function enterpriseWelcome(url: URL, { state, issuer, people }: EnterpriseFacts): string {
+  const mcp = new URL("/mcp", url).href;
+  const page = (path: string): string => new URL(path, url).href;
+  const remote = { mcpServers: { gatehouse: { command: "npx", args: ["-y", "mcp-remote", mcp] } } };
+  const listed = people.map(({ name, email, groups }) => `  ${name.padEnd(14)}${email.padEnd(20)}${groups.join(", ")}`);
+  return `
+Gatehouse is running in enterprise mode.
+
+For AI clients      ${mcp}
+My access           ${page("/me")}
+Agent inventory     ${page("/admin/agents")}
+Identity provider   ${issuer}
+
+People who can sign in (no password, this machine only):
+${listed.join("\n")}
+Ada administrates. Everybody reaches the server "demo"; the group engineering also reaches "everything".
+
+Claude Code:
+  claude mcp add --transport http gatehouse ${mcp}
+Cursor, in ~/.cursor/mcp.json:
+  ${JSON.stringify({ mcpServers: { gatehouse: { url: mcp } } })}
+Any client that starts programs, through mcp-remote:
+  ${JSON.stringify(remote)}
+
+The admin API with the administrator's token:
+curl -sS ${page("/api/v1/servers")} -H "Authorization: Bearer $(cat ${state}administrator-token)"
+
+The state is in ${state}, secrets included (delete it to begin anew).
 Ctrl-C stops everything.
 `;
 }

@@ -1,6 +1,5 @@
 /** The audit event of an admin request. */
-import type { AuditEvent } from "../audit/index.ts";
-import { limits } from "../limits.ts";
+import { boundedText, type AuditEvent } from "../audit/index.ts";
 import type { AdminDependencies } from "./dependencies.ts";
 
 export interface Act {
@@ -16,19 +15,28 @@ export interface Act {
 }
 
 export function changeEvent(admin: AdminDependencies, now: number, act: Act): AuditEvent {
-  const agent = act.agent ?? admin.principal?.agent;
+  const { principal } = admin;
   const [resource = act.action] = act.action.split(".");
   return {
     type: "admin.change",
     id: admin.ports.random.uuid(),
     tenant: admin.tenant,
     time: now,
-    actor: agent === undefined ? {} : { agent: agent.slice(0, limits.auditText_chars) },
+    actor: {
+      ...bounded("user", principal?.user?.id),
+      ...bounded("user_email", principal?.user?.email),
+      ...bounded("agent", act.agent ?? principal?.agent),
+    },
     action: act.action,
     resource,
     outcome: act.outcome,
-    ...(act.resourceId === undefined ? {} : { resource_id: act.resourceId }),
+    ...bounded("resource_id", act.resourceId),
     ...(act.fields === undefined ? {} : { fields: [...act.fields] }),
-    ...(act.reason === undefined ? {} : { reason: act.reason.slice(0, limits.auditText_chars) }),
+    ...bounded("reason", act.reason),
   };
+}
+
+function bounded(name: string, value: string | undefined): Record<string, string> {
+  const text = boundedText(value);
+  return text === undefined ? {} : { [name]: text };
 }

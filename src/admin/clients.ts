@@ -1,11 +1,13 @@
-/** `/clients`: machine clients and the servers that exist for each. */
+/** `/clients`: registered clients, the servers that exist for each, and how it may get tokens of OAuth. */
 import * as z from "zod";
 import { clientsRepository, tokensRepository, type StoredClient } from "../admission/index.ts";
 import { openDatabase } from "../db/index.ts";
 import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
+import { revokeGrants } from "../oauth/index.ts";
 import { err, ok, type Result } from "../ports.ts";
 import { serversRepository } from "../registry/index.ts";
+import { checkOAuth, mayHoldGrants, oauthField, voidsTokens } from "./client-oauth.ts";
 import type { AdminDependencies } from "./dependencies.ts";
 import { descriptionSchema, idSchema, nameSchema, timeSchema } from "./fields.ts";
 import { listPage, pageOf, pageQuery, type PageQuery } from "./page.ts";
@@ -24,6 +26,7 @@ const createBody = z.strictObject({
   description: descriptionSchema.default(""),
   servers: allowListSchema.default([]),
   enabled: z.boolean().default(true),
+  oauth: oauthField.nullable().default(null),
 });
 
 const updateBody = z.strictObject({
@@ -31,6 +34,10 @@ const updateBody = z.strictObject({
   description: descriptionSchema.optional(),
   servers: allowListSchema.optional(),
   enabled: z.boolean().optional(),
+  oauth: oauthField
+    .nullable()
+    .optional()
+    .describe("Replaces the registration as a whole and voids its access tokens; null takes it away"),
 });
 
 const clientAnswer = z
@@ -40,6 +47,7 @@ const clientAnswer = z
     description: z.string(),
     enabled: z.boolean(),
     servers: z.array(idSchema).describe("Ids of the servers on the allow-list"),
+    oauth: oauthField.nullable(),
     created_at: timeSchema,
     updated_at: timeSchema,
   })
@@ -76,11 +84,13 @@ async function create(call: Call<unknown, z.output<typeof createBody>>): Promise
   const { admin, body, now } = call;
   const servers = await resolveServers(admin, body.servers);
   if (!servers.ok) return servers;
+  const oauth = body.oauth === null ? ok(null) : checkOAuth(admin, body.oauth);
+  if (!oauth.ok) return oauth;
   const client: StoredClient = {
     ...body,
     id: admin.ports.random.uuid(),
     servers: servers.value,
-    oauth: null,
+    oauth: oauth.value,
     created_at: now,
     updated_at: now,
   };
@@ -101,14 +111,22 @@ async function update(call: Call<unknown, z.output<typeof updateBody>>): Promise
   if (!matched.ok) return matched;
   const servers = body.servers === undefined ? ok(client.servers) : await resolveServers(admin, body.servers);
   if (!servers.ok) return servers;
+  // A registration that the rules have come to refuse must not stand in the way of disabling its client.
+  const oauth = body.oauth === undefined || body.oauth === null ? ok(null) : checkOAuth(admin, body.oauth);
+  if (!oauth.ok) return oauth;
   const changes = {
     name: body.name ?? client.name,
     description: body.description ?? client.description,
     enabled: body.enabled ?? client.enabled,
     servers: servers.value,
+    oauth: body.oauth === undefined ? client.oauth : oauth.value,
   };
-  const updated = await repository.update(client.id, client.updated_at, changes, now);
-  return updated === undefined ? err(lostRace(ifMatch)) : ok({ ...shown(updated, 200), fields: [...call.given] });
+  const updated = await repository.update(client.id, client.updated_at, changes, now, voidsTokens(client, changes));
+  if (updated === undefined) return err(lostRace(ifMatch));
+  // By what it is now and not by what changed: a repetition ends what a failure left.
+  const decided = call.given.has("enabled") || call.given.has("oauth");
+  if (decided && !mayHoldGrants(updated)) await revokeGrants(admin.visit, { client_id: client.id }, "client_disabled");
+  return ok({ ...shown(updated, 200), fields: [...call.given] });
 }
 
 async function remove(call: Call<unknown, unknown>): Promise<Result<Done, Failure>> {
@@ -117,8 +135,9 @@ async function remove(call: Call<unknown, unknown>): Promise<Result<Done, Failur
   if (client === undefined) return err(notFound);
   const matched = checkIfMatch(call.ifMatch, client.updated_at);
   if (!matched.ok) return matched;
-  const removed = await repository.remove(client.id, client.updated_at);
-  return removed ? ok({ status: 204, resourceId: client.id }) : err(lostRace(call.ifMatch));
+  if (!(await repository.remove(client.id, client.updated_at, call.now))) return err(lostRace(call.ifMatch));
+  await revokeGrants(call.admin.visit, { client_id: client.id }, "client_deleted");
+  return ok({ status: 204, resourceId: client.id });
 }
 
 /** Ids or slugs to ids, each once. A name that fits nothing is refused: an allow-list with a typo would deny in silence. */
@@ -144,6 +163,7 @@ function clientView(client: StoredClient): Readonly<Record<string, unknown>> {
     description: client.description,
     enabled: client.enabled,
     servers: client.servers,
+    oauth: client.oauth,
     created_at: client.created_at,
     updated_at: client.updated_at,
   };
@@ -155,26 +175,30 @@ function shown(client: StoredClient, status: 200 | 201): Done {
 
 export const clientRoutes: readonly Route[] = [
   route("GET", "/clients", "client.list", {
-    has: { summary: "List the machine clients, in the order of creation", status: 200, answer: pageOf(clientAnswer) },
+    has: {
+      summary: "List the registered clients, in the order of creation",
+      status: 200,
+      answer: pageOf(clientAnswer),
+    },
     query: pageQuery,
     run: list,
   }),
   route("POST", "/clients", "client.create", {
-    has: { summary: "Create a machine client", status: 201, answer: clientAnswer },
+    has: { summary: "Register a client", status: 201, answer: clientAnswer },
     body: createBody,
     run: create,
   }),
   route("GET", "/clients/:id", "client.read", {
-    has: { summary: "Read a machine client and what its tokens show", status: 200, answer: detailedAnswer },
+    has: { summary: "Read a registered client and what its tokens show", status: 200, answer: detailedAnswer },
     run: read,
   }),
   route("PATCH", "/clients/:id", "client.update", {
-    has: { summary: "Change a machine client", status: 200, answer: clientAnswer },
+    has: { summary: "Change a registered client", status: 200, answer: clientAnswer },
     body: updateBody,
     run: update,
   }),
   route("DELETE", "/clients/:id", "client.delete", {
-    has: { summary: "Remove a machine client and its tokens", status: 204 },
+    has: { summary: "Remove a registered client, its tokens, secrets and grants", status: 204 },
     run: remove,
   }),
 ];

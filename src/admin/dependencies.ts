@@ -3,6 +3,7 @@ import type { Principal } from "../admission/index.ts";
 import type { AuditEvent, EventFilter, EventPage } from "../audit/index.ts";
 import type { Mode } from "../env.ts";
 import type { Failure } from "../errors.ts";
+import type { Visit } from "../login/index.ts";
 import type { Ports, Result } from "../ports.ts";
 import type { ServerStatus } from "../registry/index.ts";
 import type { Vault } from "../vault/index.ts";
@@ -20,6 +21,10 @@ export interface AdminDependencies {
   readonly vault: Pick<Vault, "seal" | "open">;
   /** An administrator or the development principal; `undefined` without a good credential. */
   readonly principal: Principal | undefined;
+  /** Whether the caller may read and change nothing: an auditor. */
+  readonly readonly?: boolean;
+  /** What signing people out and revoking their grants needs. */
+  readonly visit: Visit;
   /** What to answer while `principal` is undefined. */
   readonly admissionFailure: Failure | undefined;
   /** The egress guard on an address that is to be stored. */

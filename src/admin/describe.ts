@@ -92,7 +92,7 @@ function pathParameters(route: Route): JsonObject[] {
     name,
     in: "path",
     required: true,
-    schema: uuid,
+    schema: route.params?.[name === "tokenId" ? "tokenId" : "id"] === undefined ? uuid : { type: "string" },
   }));
 }
 
@@ -116,7 +116,7 @@ function headerParameters(route: Route): JsonObject[] {
   if (!isMutating(route.method)) return [];
   const keyed = header("Idempotency-Key", "Repeating the request with the same key returns the first answer");
   const versioned = header("If-Match", "The ETag that the change was made from; 412 when there is a newer one");
-  const hasVersion = /^(?:server|client|settings)\.(?:update|delete)$/.test(route.action);
+  const hasVersion = /^(?:server|client|identity_provider|user|settings)\.(?:update|delete)$/.test(route.action);
   return hasVersion ? [keyed, versioned] : [keyed];
 }
 
@@ -126,13 +126,22 @@ function header(name: string, description: string): JsonObject {
 
 const objectSchema = z.record(z.string(), z.json());
 
+/** The only transforms of the API write a text in its canonical form: what comes out looks like what went in. */
+const keepForm: NonNullable<NonNullable<Parameters<typeof z.toJSONSchema>[1]>["override"]> = ({
+  zodSchema,
+  jsonSchema: described,
+}) => {
+  const { def } = zodSchema._zod;
+  if (def.type === "pipe" && def.out._zod.def.type === "transform") Object.assign(described, z.toJSONSchema(def.in));
+};
+
 /**
  * A schema with a name (`.meta({ id })`) becomes a component and a reference to it.
  * @param schemas gets the components
- * @throws when a schema of the API has no JSON Schema: a defect of the table of routes
  */
 function jsonSchema(schema: z.ZodType, io: "input" | "output", schemas: JsonObject): JsonObject {
-  const generated = JSON.stringify(z.toJSONSchema(schema, { target: "draft-2020-12", io }), (name, value: unknown) =>
+  const made = z.toJSONSchema(schema, { target: "draft-2020-12", io, unrepresentable: "any", override: keepForm });
+  const generated = JSON.stringify(made, (name, value: unknown) =>
     name === "$schema" || name === "~standard" || (name === "id" && typeof value === "string") ? undefined : value,
   ).replaceAll('"#/$defs/', '"#/components/schemas/');
   const { $defs = {}, ...own } = objectSchema.parse(JSON.parse(generated));

@@ -12,12 +12,14 @@ export const pageSize = (size_count_max: number) =>
     .regex(/^-?\d{1,10}$/, "must be an integer")
     .transform((digits) => Math.min(Math.max(Number(digits), 1), size_count_max));
 
-export const pageQuery = z.strictObject({
-  cursor: z
+export const cursorSchema = (chars_max: number) =>
+  z
     .string()
-    .max(128)
-    .regex(/^[A-Za-z0-9_-]+$/, "must be a cursor that a list returned")
-    .optional(),
+    .max(chars_max)
+    .regex(/^[A-Za-z0-9_-]+$/, "must be a cursor that a list returned");
+
+export const pageQuery = z.strictObject({
+  cursor: cursorSchema(128).optional(),
   limit: pageSize(limits.page_count_max).optional(),
 });
 
@@ -28,21 +30,28 @@ export const pageOf = <T extends z.ZodType>(item: T) =>
 
 const alphabet = { alphabet: "base64url", omitPadding: true } as const;
 
-export function encodeCursor(key: string): string {
-  return new TextEncoder().encode(key).toBase64(alphabet);
+/** base64url of the text's UTF-8. */
+export function encodeText(text: string): string {
+  return new TextEncoder().encode(text).toBase64(alphabet);
+}
+
+/** @returns undefined for what `encodeText` never returns */
+export function decodeText(encoded: string): string | undefined {
+  try {
+    const bytes = Uint8Array.fromBase64(encoded, { alphabet: "base64url" });
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return encodeText(text) === encoded ? text : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** @param key what a key of this list looks like; a cursor of another list, or a forged one, is refused */
 export function decodeCursor(cursor: string | undefined, key: z.ZodType<string>): Result<string | undefined, Failure> {
   if (cursor === undefined) return ok(undefined);
   const refused = err(invalidField("cursor", "must be a cursor that this list returned"));
-  try {
-    const bytes = Uint8Array.fromBase64(cursor, { alphabet: "base64url" });
-    const decoded = key.safeParse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
-    return decoded.success && encodeCursor(decoded.data) === cursor ? ok(decoded.data) : refused;
-  } catch {
-    return refused;
-  }
+  const decoded = key.safeParse(decodeText(cursor));
+  return decoded.success ? ok(decoded.data) : refused;
 }
 
 /**
@@ -62,6 +71,6 @@ export async function listPage<Row>(
   const rows = await fetch(after.value, size_count + 1);
   const shown = rows.slice(0, size_count);
   const last = shown.at(-1);
-  const next = rows.length > size_count && last !== undefined ? encodeCursor(keyOf(last)) : null;
+  const next = rows.length > size_count && last !== undefined ? encodeText(keyOf(last)) : null;
   return ok({ items: shown.map(view), next });
 }

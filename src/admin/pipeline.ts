@@ -11,7 +11,7 @@ import { isDatabaseFailure } from "../db/index.ts";
 import { isJson, readBody } from "../body.ts";
 import { failure, toProblem, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
-import { err, ok, type Result } from "../ports.ts";
+import { err, ok, type Json, type JsonObject, type Result } from "../ports.ts";
 import { parseBody } from "./body.ts";
 import { changeEvent } from "./change-event.ts";
 import type { AdminDependencies } from "./dependencies.ts";
@@ -33,7 +33,7 @@ export async function handle(route: Route, incoming: Incoming): Promise<Response
   const now = incoming.admin.ports.clock.now();
   const answered = await proceed(route, incoming, now).catch(databaseFailure);
   if (answered.ok) return toResponse(answered.value);
-  return refuse(route.action, answered.error, incoming, now);
+  return refuse(route, answered.error, incoming, now);
 }
 
 /** Also recorded as a refusal: whoever reads the log must see that somebody tried, whatever D1 kept of it. */
@@ -47,13 +47,13 @@ function databaseFailure(thrown: unknown): Result<never, Failure> {
 /** Answers a request that no route takes: first whether the caller may ask at all, then 404 or 405. */
 export async function handleUnrouted(failed: Failure, incoming: Incoming): Promise<Response> {
   const now = incoming.admin.ports.clock.now();
-  const access = checkAccess("administrator", incoming.admin);
-  return refuse("unknown", access.ok ? failed : access.error, incoming, now);
+  const access = checkAccess("administrator", incoming.request.method, incoming.admin);
+  return refuse({ action: "unknown" }, access.ok ? failed : access.error, incoming, now);
 }
 
 async function proceed(route: Route, incoming: Incoming, now: number): Promise<Result<Answer, Failure>> {
   const { admin, request } = incoming;
-  const access = checkAccess(route.access, admin);
+  const access = checkAccess(route.access, request.method, admin);
   if (!access.ok) return access;
   const key = isMutating(request.method) ? readKey(request.headers) : ok(undefined);
   if (!key.ok) return key;
@@ -83,14 +83,32 @@ async function bodyOf(request: Request, admin: AdminDependencies): Promise<Resul
 
 const noMembers = z.strictObject({});
 
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const namesOf = (value: Json | undefined): ReadonlySet<string> => new Set(isObject(value) ? Object.keys(value) : []);
+
+/** A UUID in lower case, where the route says nothing else. */
+const uuidSchema = z.uuid().transform((text) => text.toLowerCase());
+
+function parseId({ params = {} }: Pick<Route, "params">, name: string, text: string): string | undefined {
+  const own = name === "id" || name === "tokenId" ? params[name] : undefined;
+  return (own ?? uuidSchema).safeParse(text).data;
+}
+
 function checkCall(
   route: Route,
   { admin, request, params }: Incoming,
   bytes: Uint8Array,
   now: number,
 ): Result<Call<never, never>, Failure> {
-  // Ids are UUIDs: whatever else stands there exists in no tenant.
-  if (!Object.values(params).every((param) => z.uuid().safeParse(param).success)) return err(failure("not_found"));
+  const ids = new Map<string, string>();
+  for (const [name, text] of Object.entries(params)) {
+    const id = parseId(route, name, text);
+    // What no id looks like exists in no tenant.
+    if (id === undefined) return err(failure("not_found"));
+    ids.set(name, id);
+  }
   const search = [...new URL(request.url).searchParams];
   const seen = new Set<string>();
   const repeated = search.find(([name]) => seen.size === seen.add(name).size);
@@ -107,28 +125,34 @@ function checkCall(
     // Parsed by the very schemas that `route()` typed the handler with.
     query: query.value as never,
     body: body.value as never,
-    given: new Set(Object.keys(raw.value ?? {})),
+    given: namesOf(raw.value),
+    givenIn: (member) => namesOf(isObject(raw.value) ? raw.value[member] : undefined),
     ifMatch: request.headers.get("if-match") ?? undefined,
     id(name) {
-      const value = params[name];
+      const value = ids.get(name);
       if (value === undefined) throw new Error(`The path ${route.path} has no parameter ${name}.`);
-      return value.toLowerCase();
+      return value;
     },
   });
 }
 
 /** A refusal of a known caller is recorded; those of unknown callers are counted where they are admitted. */
-async function refuse(action: string, failed: Failure, incoming: Incoming, now: number): Promise<Response> {
+async function refuse(
+  route: Pick<Route, "action" | "params">,
+  failed: Failure,
+  incoming: Incoming,
+  now: number,
+): Promise<Response> {
   const { admin, request, params } = incoming;
   if (failed.reason === unrecorded || admin.principal === undefined || !isMutating(request.method)) {
     return toProblem(failed);
   }
-  const id = z.uuid().safeParse(params["tokenId"] ?? params["id"]);
+  const name = params["tokenId"] === undefined ? "id" : "tokenId";
   const event = changeEvent(admin, now, {
-    action,
+    action: route.action,
     outcome: "refused",
     reason: failed.reason ?? failed.code,
-    resourceId: id.success ? id.data : undefined,
+    resourceId: parseId(route, name, params[name] ?? ""),
   });
   const recorded = await admin.record(event);
   return toProblem(

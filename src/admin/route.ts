@@ -15,10 +15,17 @@ export interface Call<Query, Body> {
   readonly body: Body;
   /** The members that the body really has, as opposed to those that a default filled in. */
   readonly given: ReadonlySet<string>;
+  /** The same of a member that is an object; empty for one that is none. */
+  givenIn(member: string): ReadonlySet<string>;
   readonly ifMatch: string | undefined;
-  /** A path parameter, already known to be a UUID. @throws when the path has none of that name */
-  id(name: "id" | "tokenId"): string;
+  /** A path parameter as its schema gives it. @throws when the path has none of that name */
+  id(name: ParameterName): string;
 }
+
+/** Path parameters have few names, so that events find the id of the resource. */
+export type ParameterName = "id" | "tokenId";
+
+export type Parameters = Readonly<Partial<Record<ParameterName, z.ZodType<string>>>>;
 
 /** What a handler did. The pipeline announces, records and answers it. */
 export interface Done {
@@ -60,6 +67,8 @@ export interface Route {
   /** Reading that is recorded as well. Mutating routes always are. */
   readonly audited?: boolean;
   readonly has: Description;
+  /** Path parameters that are no UUIDs. */
+  readonly params?: Parameters;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
   /** Runs after the body is read and before an Idempotency-Key is looked at. */
@@ -72,6 +81,7 @@ interface TypedRoute<Query extends z.ZodType, Body extends z.ZodType> {
   readonly access?: Access;
   readonly audited?: boolean;
   readonly has: Description;
+  readonly params?: Parameters;
   readonly query?: Query;
   readonly body?: Body;
   readonly authorize?: (call: Call<z.output<Query>, z.output<Body>>) => Promise<Result<void, Failure>>;

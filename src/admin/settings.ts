@@ -23,12 +23,19 @@ async function update(call: Call<unknown, z.output<typeof updateBody>>): Promise
   const matched = checkIfMatch(ifMatch, stored.updated_at);
   if (!matched.ok) return matched;
   // Only what the request names: the schema fills defaults in, which would reset everything else.
-  const named = Object.fromEntries(Object.entries(body).filter(([name]) => given.has(name)));
-  const settings = settingsSchema.parse({ ...stored.settings, ...named });
+  const nested = call.givenIn("registration");
+  const registration = { ...stored.settings.registration, ...picked(body.registration ?? {}, nested) };
+  const settings = settingsSchema.parse({ ...stored.settings, ...picked(body, given), registration });
   const updated_at = await storeOf(admin).write(settings, stored.updated_at, now);
   if (updated_at === undefined) return err(lostRace(ifMatch));
-  return ok({ ...shown(admin, settings, updated_at), fields: [...given] });
+  const fields = [...given].flatMap((name) =>
+    name === "registration" ? [...nested].map((member) => `registration.${member}`) : [name],
+  );
+  return ok({ ...shown(admin, settings, updated_at), fields });
 }
+
+const picked = (members: object, names: ReadonlySet<string>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(members).filter(([name]) => names.has(name)));
 
 function shown({ tenant }: AdminDependencies, settings: TenantSettings, updated_at: number): Done {
   return { status: 200, body: { ...settings }, etag: etagOf(updated_at), resourceId: tenant };
@@ -40,7 +47,12 @@ export const settingsRoutes: readonly Route[] = [
     run: read,
   }),
   route("PATCH", "/settings", "settings.update", {
-    has: { summary: "Change settings of the tenant", status: 200, answer: settingsSchema },
+    has: {
+      summary: "Change settings of the tenant",
+      description: "Of `registration`, too, only the members that are named change.",
+      status: 200,
+      answer: settingsSchema,
+    },
     body: updateBody,
     run: update,
   }),

@@ -1,9 +1,10 @@
 /** The machine clients of one tenant in D1: who they are and which servers exist for them. */
-import { and, asc, eq, gt, notExists, sql } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, notExists, sql } from "drizzle-orm";
 import * as z from "zod";
 import { clients, rowWhere, tokens, type Database } from "../db/index.ts";
 import { limits } from "../limits.ts";
 import { registrationMetadataSchema, type RegistrationMetadata } from "../oauth/index.ts";
+import { revokeTokens } from "../tenant/index.ts";
 
 export interface StoredClient {
   readonly id: string;
@@ -29,6 +30,7 @@ const allowList = z.array(z.string()).max(limits.serversPerTenant_count);
 export function clientsRepository(database: Database, tenant: string) {
   const mine = eq(clients.tenant_id, tenant);
   const one = (id: string) => and(mine, eq(clients.id, id));
+  const voided = (id: string, now: number) => revokeTokens(database, tenant, { kind: "client", subject: id }, now);
 
   return {
     /** In the order of creation. @param after the id that the page starts behind */
@@ -65,11 +67,18 @@ export function clientsRepository(database: Database, tenant: string) {
 
     /**
      * @param seen `updated_at` of the row that the change was computed from
+     * @param voids whether its access tokens end with the change, in the same transaction
      * @returns the new row, or `undefined` when it changed or went meanwhile
      */
-    async update(id: string, seen: number, changes: ClientChanges, now: number): Promise<StoredClient | undefined> {
+    async update(
+      id: string,
+      seen: number,
+      changes: ClientChanges,
+      now: number,
+      voids: boolean,
+    ): Promise<StoredClient | undefined> {
       const { servers, oauth, ...columns } = changes;
-      const [row] = await database
+      const update = database
         .update(clients)
         .set({
           ...columns,
@@ -79,11 +88,13 @@ export function clientsRepository(database: Database, tenant: string) {
         })
         .where(and(one(id), eq(clients.updated_at, seen)))
         .returning();
+      // Where the change loses its race, tokens end for nothing: their client gets new ones.
+      const [[row]] = await (voids ? database.batch([update, voided(id, now)]) : database.batch([update]));
       return row === undefined ? undefined : stored(row);
     },
 
-    /** Removes the client and its tokens, in one transaction. @returns false when it changed or went meanwhile */
-    async remove(id: string, seen: number): Promise<boolean> {
+    /** Removes the client, its tokens and secrets, in one transaction. @returns false when it changed or went meanwhile */
+    async remove(id: string, seen: number, now: number): Promise<boolean> {
       const remains = database.select({ id: clients.id }).from(clients).where(one(id));
       const [removed] = await database.batch([
         database
@@ -93,8 +104,14 @@ export function clientsRepository(database: Database, tenant: string) {
         database
           .delete(tokens)
           .where(
-            and(eq(tokens.tenant_id, tenant), eq(tokens.kind, "client"), eq(tokens.client_id, id), notExists(remains)),
+            and(
+              eq(tokens.tenant_id, tenant),
+              inArray(tokens.kind, ["client", "secret"]),
+              eq(tokens.client_id, id),
+              notExists(remains),
+            ),
           ),
+        voided(id, now),
       ]);
       return removed.length > 0;
     },

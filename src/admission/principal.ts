@@ -34,4 +34,6 @@ export interface AccessTokenFacts {
   /** Milliseconds since the Unix epoch; what revocations are compared with. */
   readonly issued_at: number;
   readonly kid: string;
+  /** Whether an administrator registered the client when the token was issued. */
+  readonly registered: boolean;
 }

@@ -1,11 +1,15 @@
-/** Bearer tokens of clients and administrators in D1: minted, listed, rotated, revoked; only their hash is ever stored. */
+/**
+ * Bearer tokens of clients and administrators, and the secrets of OAuth clients, in D1: minted, listed, rotated, revoked; only
+ * their hash is ever stored.
+ */
 import { and, asc, count, eq, gt, isNull, lt, ne, or, sql, type SQL } from "drizzle-orm";
 import { clients, rowWhere, tenants, tokens, type Database } from "../db/index.ts";
 import { limits } from "../limits.ts";
 import type { Random } from "../ports.ts";
 import { sha256 } from "../sha256.ts";
 
-export type TokenKind = "client" | "administrator";
+/** `secret`: of an OAuth client (RFC 6749 section 2.3.1). It opens the token endpoint and nothing else. */
+export type TokenKind = "client" | "administrator" | "secret";
 
 /** The part of a token that may be shown. */
 export interface StoredToken {
@@ -16,9 +20,9 @@ export interface StoredToken {
   readonly revoked_at: number | null;
 }
 
-/** Whose tokens: those of one client, or the administrators'. */
+/** Whose tokens: those of one client, its secrets, or the administrators'. */
 export type TokenOwner =
-  | { readonly kind: "client"; readonly client_id: string }
+  | { readonly kind: "client" | "secret"; readonly client_id: string }
   | { readonly kind: "administrator"; readonly client_id: null };
 
 export const administrators: TokenOwner = { kind: "administrator", client_id: null };
@@ -29,8 +33,8 @@ export interface MintedToken {
   readonly hash: string;
 }
 
-/** The prefix lets secret scanners find a leaked token and tells the two kinds apart at a glance. */
-const prefixes = { client: "ghc_", administrator: "gha_" } as const satisfies Record<TokenKind, string>;
+/** The prefix lets secret scanners find a leaked token and tells the kinds apart at a glance. */
+const prefixes = { client: "ghc_", administrator: "gha_", secret: "ghs_" } as const satisfies Record<TokenKind, string>;
 
 /** A token of 256 random bits: prefix and 43 characters of base64url. */
 export async function mintToken(random: Random, kind: TokenKind): Promise<MintedToken> {
@@ -147,7 +151,8 @@ export function tokensRepository(database: Database, tenant: string, owner: Toke
      */
     async revoke(id: string, now: number): Promise<boolean> {
       const another = and(mine, live(now), ne(tokens.id, id));
-      const allowed = owner.kind === "client" ? undefined : sql`exists (select 1 from ${tokens} where ${another})`;
+      const allowed =
+        owner.kind !== "administrator" ? undefined : sql`exists (select 1 from ${tokens} where ${another})`;
       const revoked = await database
         .update(tokens)
         .set({ revoked_at: sql`coalesce(${tokens.revoked_at}, ${now})` })

@@ -12,8 +12,9 @@ interface Group<T> {
 /**
  * Stores a batch of the audit Queue. Messages of a Ledger that fails are retried, all others are acknowledged; what is no
  * event is parked, since no retry would make it one.
+ * @returns the events that are stored now
  */
-export async function consumeAudit(batch: MessageBatch, bindings: Env): Promise<void> {
+export async function consumeAudit(batch: MessageBatch, bindings: Env): Promise<AuditEvent[]> {
   const ledgers = new Map<string, Group<AuditEvent>>();
   const unreadable: Message[] = [];
   for (const message of batch.messages) {
@@ -22,10 +23,15 @@ export async function consumeAudit(batch: MessageBatch, bindings: Env): Promise<
     else unreadable.push(message);
   }
   const { LEDGER } = bindings;
+  const stored: AuditEvent[] = [];
   await Promise.all([
-    settleGroups(ledgers, (name, events) => LEDGER.get(LEDGER.idFromName(name)).append(events)),
+    settleGroups(ledgers, async (name, events) => {
+      await LEDGER.get(LEDGER.idFromName(name)).append(events);
+      stored.push(...events);
+    }),
     park(unreadable, "unreadable", bindings),
   ]);
+  return stored;
 }
 
 /** Keeps what the Queue gave up on. Unbounded retries of its own queue come after, so nothing is deleted unseen. */

@@ -7,6 +7,7 @@ import type { Platform } from "../platform.ts";
 import type { ClientRequest } from "../protocol/index.ts";
 import type { Snapshot, TenantHost } from "../tenant/index.ts";
 import type { Vault } from "../vault/index.ts";
+import { actorOf } from "./actor.ts";
 import type { Endpoint, Exchange } from "./exchange.ts";
 
 export interface Front {
@@ -67,7 +68,7 @@ export async function rejected(
     type: "mcp.request",
     tenant: front.tenant.id,
     time: started_at,
-    actor: { agent: principal.agent },
+    actor: actorOf(principal),
     target: {
       method: boundedText(method) ?? "",
       endpoint: front.endpoint.path,

@@ -2,7 +2,7 @@
  * The way of a request on an MCP endpoint, step by step. Nothing of it is read before its sender is admitted; each step
  * narrows what the next one has to think of.
  */
-import { admitClient, withChallenge } from "../admission/index.ts";
+import { admitClient, renewSnapshot, withChallenge } from "../admission/index.ts";
 import { readBody } from "../body.ts";
 import { toRpcResponse } from "../errors.ts";
 import { limits } from "../limits.ts";
@@ -40,7 +40,10 @@ export async function handleMcp(request: Request, front: Front): Promise<Respons
     return toRpcResponse(foreign);
   }
   const { mode } = front.platform.configuration;
-  const admitted = await admitClient(mode, snapshot, request.headers, started_at);
+  const { platform, tenant, endpoint } = front;
+  const renew = () => renewSnapshot(platform, tenant.id);
+  const door = { origin: tenant.origin, path: endpoint.path, renew };
+  const admitted = await admitClient(mode, snapshot, request.headers, door, started_at);
   if (!admitted.ok) {
     front.countUnknown(admitted.error.reason ?? admitted.error.code);
     return toRpcResponse(withChallenge(admitted.error, front.tenant.origin, front.endpoint.path));

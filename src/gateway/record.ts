@@ -2,11 +2,12 @@
  * Nothing is answered that is not recorded. The request event is on its way while the upstream works; the answer is released
  * when it is durable; the response event follows. Strict tenants wait on both sides.
  */
-import { boundedText, digestArguments, type Actor, type Target } from "../audit/index.ts";
+import { boundedText, digestArguments, type Target } from "../audit/index.ts";
 import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import type { Decision } from "../policy/index.ts";
 import type { Json, Result } from "../ports.ts";
+import { actorOf } from "./actor.ts";
 import type { Exchange } from "./exchange.ts";
 import type { RecordOutcome } from "./release-stream.ts";
 import { release, respond, unrecorded } from "./release.ts";
@@ -65,7 +66,7 @@ async function recordRequest(exchange: Exchange, subject: Subject, id: string): 
     type: "mcp.request",
     tenant: tenant.id,
     time: exchange.started_at,
-    actor: actorOf(exchange),
+    actor: actorOf(exchange.principal, exchange.request.meta.clientInfo?.name),
     target: targetOf(exchange, subject),
     decision: subject.decision,
     request: {
@@ -88,7 +89,7 @@ function outcomeRecorder(exchange: Exchange, subject: Subject, request_id: strin
       type: "mcp.response",
       tenant: exchange.tenant.id,
       time,
-      actor: actorOf(exchange),
+      actor: actorOf(exchange.principal, exchange.request.meta.clientInfo?.name),
       request_id,
       target: targetOf(exchange, subject),
       outcome,
@@ -98,11 +99,6 @@ function outcomeRecorder(exchange: Exchange, subject: Subject, request_id: strin
       ...(exchange.asked.length === 0 ? {} : { asked: exchange.asked.map((method) => boundedText(method) ?? "") }),
     });
   };
-}
-
-function actorOf(exchange: Exchange): Actor {
-  const client_name = boundedText(exchange.request.meta.clientInfo?.name);
-  return { agent: exchange.principal.agent, ...(client_name === undefined ? {} : { client_name }) };
 }
 
 function targetOf(exchange: Exchange, subject: Subject): Target {

@@ -7,11 +7,13 @@ export const stopReasons = [
   "redirect_uri_missing",
   "redirect_uri_not_registered",
   "redirect_uri_untrusted",
+  "redirect_uri_loopback",
   "request_ambiguous",
   "request_expired",
   "request_invalid",
   "request_used",
   "other_browser",
+  "too_many_grants",
   "too_many_requests",
   "unavailable",
 ] as const;

@@ -1,46 +1,19 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
+import { run } from "../../scripts/lib/child.ts";
 import { freePort } from "../../scripts/lib/network.ts";
 import { at, bin } from "../../scripts/lib/root.ts";
-import { run } from "../../scripts/lib/child.ts";
+import { start } from "./support/started.ts";
 
 let state: string | undefined;
 afterEach(() => {
   if (state !== undefined) rmSync(state, { recursive: true, force: true });
 });
 
-/** `npm start` without npm, which reports signals as its own. */
-async function start(port: number): Promise<{ text: string; stop(): Promise<number | null> }> {
-  state = at(".gatehouse", String(port));
-  const child = spawn(bin("node"), [at("scripts", "start.ts")], {
-    cwd: at(),
-    env: { ...process.env, PORT: String(port) },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let text = "";
-  await new Promise<void>((resolve, reject) => {
-    child.stdout.setEncoding("utf8").on("data", (part: string) => {
-      text += part;
-      if (text.includes("Ctrl-C")) resolve();
-    });
-    child.once("exit", (code) => reject(new Error(`npm start ended with ${code}: ${text}`)));
-  });
-  return {
-    text,
-    async stop() {
-      const ended = once(child, "exit");
-      child.kill("SIGTERM");
-      const [code] = (await ended) as [number | null];
-      return code;
-    },
-  };
-}
-
 describe("npm start", () => {
   it("R5: runs in development mode, prints a first call that works, and stops with all that it started", async () => {
     const port = await freePort();
+    state = at(".gatehouse", String(port));
     const { text, stop } = await start(port);
     expect(text).toContain(`http://localhost:${port}/mcp`);
     expect(text).toContain('"mcpServers"');
@@ -52,8 +25,8 @@ describe("npm start", () => {
     await expect(fetch(`http://localhost:${port}/healthz`)).rejects.toThrow();
   });
 
-  it("R1: says what is missing for enterprise mode", async () => {
-    const refused = await run(bin("node"), [at("scripts", "start.ts"), "--enterprise"]);
-    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("enterprise") });
+  it.each([[["--production"]], [["--enterprise", "--quick"]]])("R5: says what it does not know of %j", async (args) => {
+    const refused = await run(bin("node"), [at("scripts", "start.ts"), ...args]);
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining(args.at(-1) ?? "") });
   });
 });

@@ -108,7 +108,7 @@ describe("the Host of a request on the wire", () => {
       headers: [["Host", world.host], ...lines],
     });
     const metadata = `http://${world.host}/.well-known/oauth-protected-resource/mcp`;
-    expect(challenged.header("www-authenticate")).toBe(`Bearer resource_metadata="${metadata}"`);
+    expect(challenged.header("www-authenticate")).toBe(`Bearer resource_metadata="${metadata}", scope="mcp"`);
     const told = await rawRequest(world.gatehouse.url, {
       target: new URL(metadata).pathname,
       headers: [["Host", world.host], ...lines],

@@ -2,9 +2,12 @@ import { describe, expect, it } from "vitest";
 import { auditEvent } from "../../../src/audit/index.ts";
 import { routes } from "../../../src/admin/routes.ts";
 import { harness, type Harness } from "./harness.ts";
+import { addAgent, addGrant, addUser, confidential, keyOf } from "./people.ts";
 
 const url = "https://mcp.example.com/mcp";
 const unknownId = "00000000-0000-7000-8000-ffffffffffff";
+
+const provider = { name: "Company", issuer: "https://id.example.com", client_id: "x", client_secret: "hush" };
 
 interface Act {
   readonly method: string;
@@ -83,6 +86,95 @@ const acts: Record<
       return { method: "POST", path, body: { overlap_seconds: 0 }, fields: ["overlap_seconds"] };
     },
     bad: { method: "POST", path: `/clients/${unknownId}/tokens/${unknownId}/rotate`, body: {} },
+    reason: "not_found",
+  },
+  "client_secret.create": {
+    good: async (admin) => ({
+      method: "POST",
+      path: `/clients/${(await admin.client({ oauth: confidential })).id}/secrets`,
+      body: { name: "ci" },
+      fields: ["name"],
+    }),
+    bad: { method: "POST", path: `/clients/${unknownId}/secrets`, body: {} },
+    reason: "not_found",
+  },
+  "client_secret.revoke": {
+    good: async (admin) => {
+      const path = `/clients/${(await admin.client({ oauth: confidential })).id}/secrets`;
+      return { method: "DELETE", path: `${path}/${(await admin.post(path, {})).body.id}` };
+    },
+    bad: { method: "DELETE", path: `/clients/${unknownId}/secrets/${unknownId}` },
+    reason: "not_found",
+  },
+  "identity_provider.create": {
+    good: async () => ({
+      method: "POST",
+      path: "/identity-providers",
+      body: provider,
+      fields: ["name", "issuer", "client_id", "client_secret"],
+    }),
+    bad: { method: "POST", path: "/identity-providers", body: { ...provider, issuer: "http://10.0.0.1" } },
+    reason: "invalid_field",
+  },
+  "identity_provider.update": {
+    good: async (admin) => ({
+      method: "PATCH",
+      path: `/identity-providers/${(await admin.post("/identity-providers", provider)).body.id}`,
+      body: { client_id: "other" },
+      fields: ["client_id", "client_secret"],
+    }),
+    bad: { method: "PATCH", path: `/identity-providers/${unknownId}`, body: {} },
+    reason: "not_found",
+  },
+  "identity_provider.delete": {
+    good: async (admin) => ({
+      method: "DELETE",
+      path: `/identity-providers/${(await admin.post("/identity-providers", provider)).body.id}`,
+    }),
+    bad: { method: "DELETE", path: `/identity-providers/${unknownId}` },
+    reason: "not_found",
+  },
+  "user.update": {
+    good: async (admin) => ({
+      method: "PATCH",
+      path: `/users/${await addUser(admin)}`,
+      body: { enabled: false },
+      fields: ["enabled"],
+    }),
+    bad: { method: "PATCH", path: `/users/${unknownId}`, body: { enabled: false } },
+    reason: "not_found",
+  },
+  "redirect_uri.create": {
+    good: async () => ({
+      method: "POST",
+      path: "/redirect-uris",
+      body: { uri: "https://app.example/callback" },
+      fields: ["uri"],
+    }),
+    bad: { method: "POST", path: "/redirect-uris", body: { uri: "https://app.example/*" } },
+    reason: "invalid_field",
+  },
+  "redirect_uri.delete": {
+    good: async (admin) => {
+      const { body } = await admin.post("/redirect-uris", { uri: "https://app.example/callback" });
+      return { method: "DELETE", path: `/redirect-uris/${body.id}`, fields: ["uri"] };
+    },
+    bad: { method: "DELETE", path: `/redirect-uris/${unknownId}` },
+    reason: "not_found",
+  },
+  "grant.revoke": {
+    good: async (admin) => ({ method: "DELETE", path: `/grants/${await addGrant(admin)}` }),
+    bad: { method: "DELETE", path: `/grants/${unknownId}` },
+    reason: "not_found",
+  },
+  "agent.update": {
+    good: async (admin) => ({
+      method: "PATCH",
+      path: `/agents/${keyOf(await addAgent(admin))}`,
+      body: { disabled: true },
+      fields: ["disabled"],
+    }),
+    bad: { method: "PATCH", path: `/agents/${keyOf("https://nobody.example/")}`, body: { disabled: true } },
     reason: "not_found",
   },
   "administrator_token.create": {

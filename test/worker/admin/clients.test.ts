@@ -32,6 +32,7 @@ describe("A9 clients", () => {
       description: "",
       enabled: true,
       servers: [one.id, two.id],
+      oauth: null,
       created_at: admin.now,
       updated_at: admin.now,
     });

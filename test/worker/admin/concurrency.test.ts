@@ -30,7 +30,7 @@ describe("AD-12 stale versions", () => {
     const admin = await harness();
     const { id, updated_at, name } = await admin.client();
     const repository = clientsRepository(database, admin.tenant);
-    expect(await repository.update(id, updated_at - 1, { name: "stale" }, admin.now)).toBeUndefined();
+    expect(await repository.update(id, updated_at - 1, { name: "stale" }, admin.now, false)).toBeUndefined();
     expect((await repository.get(id))?.name).toBe(name);
   });
 
@@ -38,7 +38,7 @@ describe("AD-12 stale versions", () => {
     const admin = await harness();
     const { id, updated_at } = await admin.client();
     await admin.token(id);
-    expect(await clientsRepository(database, admin.tenant).remove(id, updated_at - 1)).toBe(false);
+    expect(await clientsRepository(database, admin.tenant).remove(id, updated_at - 1, admin.now)).toBe(false);
     expect((await admin.get(`/clients/${id}`)).body.tokens).toHaveLength(1);
   });
 

@@ -5,8 +5,11 @@ import { createAdminApi, type AdminDependencies } from "../../../src/admin/index
 import type { AdminEvent, AuditEvent } from "../../../src/audit/index.ts";
 import { checkUrl } from "../../../src/egress/index.ts";
 import { failure, type Failure } from "../../../src/errors.ts";
+import type { Visit } from "../../../src/login/index.ts";
+import type { Platform } from "../../../src/platform.ts";
 import { err, ok, type Ports, type Result } from "../../../src/ports.ts";
 import type { ServerStatus } from "../../../src/registry/index.ts";
+import { currentSnapshot } from "../../../src/tenant/index.ts";
 import { createVault, type Vault } from "../../../src/vault/index.ts";
 
 export const setupSecret = "q7Zr1uVx9Kd3Wm5Tb8Ys2Hn6Jc4Lf0Pg";
@@ -47,6 +50,23 @@ export interface Body {
   readonly replaces: { readonly id: string; readonly expires_at: number };
   readonly audit_strict: boolean;
   readonly allowed_origins: readonly string[];
+  readonly registration: Readonly<Record<string, unknown>>;
+  readonly oauth: Readonly<Record<string, unknown>> | null;
+  readonly client_secret: { readonly set: boolean };
+  readonly issuer: string;
+  readonly redirect_uri: string;
+  readonly backchannel_logout_uri: string;
+  readonly token_endpoint_origin: string | null;
+  readonly email: string | null;
+  readonly uri: string;
+  readonly key: string;
+  readonly user: Readonly<Record<string, unknown>>;
+  readonly owner: Readonly<Record<string, unknown>> | null;
+  readonly uses: readonly Readonly<Record<string, unknown>>[];
+  readonly living: boolean;
+  readonly revoked_reason: string | null;
+  readonly revoked_grants: number;
+  readonly disabled_at: number | null;
   readonly items: readonly Body[];
   readonly next: string | null;
   readonly type: string;
@@ -90,13 +110,52 @@ export class Harness {
     this.vault = vault;
     this.changes = changes;
     this.app.use("/api/v1/*", async (context, next) => {
-      context.set("admin", { ...this.dependencies(), ...this.changes });
+      context.set("admin", { ...(await this.dependencies()), ...this.changes });
       await next();
+      await Promise.all(this.behind.splice(0));
     });
     this.app.route("/api/v1", createAdminApi());
   }
 
-  dependencies(): AdminDependencies {
+  /** What people and clients get and lose, apart from the changes of administrators. */
+  readonly authEvents: AuditEvent[] = [];
+  /** What runs behind the answer. */
+  readonly behind: Promise<unknown>[] = [];
+
+  async visit(): Promise<Visit> {
+    const platform: Platform = {
+      configuration: {
+        mode: "enterprise",
+        hosts: new Map(),
+        keys: "",
+        setupSecret: undefined,
+        egressOrigins: new Set(),
+      },
+      ports: this.ports,
+      bindings: env,
+      waitUntil: (promise) => this.behind.push(promise),
+      log: () => undefined,
+    };
+    const snapshot = await currentSnapshot(platform, this.tenant);
+    if (!snapshot.ok) throw new Error("There is no snapshot.");
+    return {
+      platform,
+      tenant: { id: this.tenant, origin: "https://a.gw.test" },
+      snapshot: snapshot.value,
+      vault: this.vault,
+      fetch: () => Promise.reject(new Error("The admin API calls nobody.")),
+      recorder: {
+        record: async (event) => {
+          this.authEvents.push(event);
+          return ok(undefined);
+        },
+      },
+      source: { network: "192.0.2.0/24" },
+      countUnknown: () => undefined,
+    };
+  }
+
+  async dependencies(): Promise<AdminDependencies> {
     return {
       tenant: this.tenant,
       origin: "https://a.gw.test",
@@ -108,6 +167,7 @@ export class Harness {
       vault: this.vault,
       principal: { id: "administrator:one", kind: "administrator", agent: "administrator:one", token_id: "one" },
       admissionFailure: undefined,
+      visit: await this.visit(),
       checkUrl: (url) => checkUrl(url, { mode: "enterprise", origins: new Set() }),
       record: async (event: AuditEvent) => {
         if (this.recording.ok && event.type === "admin.change") this.events.push(event);

@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { failure } from "../../../src/errors.ts";
 import { limits } from "../../../src/limits.ts";
-import { encodeCursor } from "../../../src/admin/page.ts";
+import { encodeText as encodeCursor } from "../../../src/admin/page.ts";
 import { harness, type Harness } from "./harness.ts";
 
 const json = { "content-type": "application/json" };
@@ -281,7 +281,7 @@ describe("AD-08 injection", () => {
     const admin = await harness();
     const rows = Array.from({ length: limits.serversPerTenant_count }, (_, index) =>
       env.DB.prepare(
-        "insert into servers values (?1, ?2, ?2, 'x', 'https://x.example/', 1, 1000, '{\"type\":\"none\"}', null, 1, 1, 1)",
+        "insert into servers (tenant_id, id, slug, name, url, enabled, timeout_ms, authentication, credential, revision, created_at, updated_at) values (?1, ?2, ?2, 'x', 'https://x.example/', 1, 1000, '{\"type\":\"none\"}', null, 1, 1, 1)",
       ).bind(admin.tenant, `x${index}`),
     );
     await env.DB.batch(rows);
@@ -293,7 +293,7 @@ describe("AD-08 injection", () => {
     const admin = await harness();
     const rows = Array.from({ length: limits.serversPerTenant_count }, (_, index) =>
       env.DB.prepare(
-        "insert into servers values (?1, ?2, ?2, 'x', 'https://x.example/', 1, 1000, '{\"type\":\"none\"}', null, 1, 1, 1)",
+        "insert into servers (tenant_id, id, slug, name, url, enabled, timeout_ms, authentication, credential, revision, created_at, updated_at) values (?1, ?2, ?2, 'x', 'https://x.example/', 1, 1000, '{\"type\":\"none\"}', null, 1, 1, 1)",
       ).bind(admin.tenant, `x${index}`),
     );
     await env.DB.batch(rows);

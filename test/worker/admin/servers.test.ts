@@ -51,6 +51,7 @@ describe("R4 servers", () => {
       endpoint: "https://a.gw.test/mcp/github",
       enabled: true,
       timeout_ms: 60_000,
+      access: { everyone: false, groups: [] },
       authentication: { type: "none" },
       credential: { set: false },
       ready: true,
@@ -107,7 +108,7 @@ describe("R4 servers", () => {
     const admin = await harness();
     const rows = Array.from({ length: 198 }, (_, index) =>
       env.DB.prepare(
-        "insert into servers values (?1, ?2, ?2, 'x', 'https://x.example/', 1, 1000, '{\"type\":\"none\"}', null, 1, 1, 1)",
+        "insert into servers (tenant_id, id, slug, name, url, enabled, timeout_ms, authentication, credential, revision, created_at, updated_at) values (?1, ?2, ?2, 'x', 'https://x.example/', 1, 1000, '{\"type\":\"none\"}', null, 1, 1, 1)",
       ).bind(admin.tenant, `x${index}`),
     );
     await env.DB.batch(rows);

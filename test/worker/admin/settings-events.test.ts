@@ -2,6 +2,8 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { harness, unavailable } from "./harness.ts";
 
+const registration = { documents: "any", document_domains: [], document_loopback: true, dynamic: true };
+
 describe("R4 settings", () => {
   it("R4: an untouched tenant has the defaults", async () => {
     const admin = await harness();
@@ -9,6 +11,7 @@ describe("R4 settings", () => {
       audit_strict: false,
       allowed_origins: [],
       instructions: "merge",
+      registration,
     });
   });
 
@@ -20,7 +23,21 @@ describe("R4 settings", () => {
       audit_strict: true,
       allowed_origins: ["https://app.example.com"],
       instructions: "merge",
+      registration,
     });
+  });
+
+  it("A5: of the rules of registration only the named members change", async () => {
+    const admin = await harness();
+    await admin.patch("/settings", { registration: { documents: "domains", document_domains: ["example.com"] } });
+    const { body } = await admin.patch("/settings", { registration: { dynamic: false } });
+    expect(body.registration).toEqual({
+      documents: "domains",
+      document_domains: ["example.com"],
+      document_loopback: true,
+      dynamic: false,
+    });
+    expect(admin.events.at(-1)?.fields).toEqual(["registration.dynamic"]);
   });
 
   it("R1: settings of development mode do not initialise the tenant", async () => {
@@ -37,6 +54,13 @@ describe("R4 settings", () => {
     ["an origin with a path", { allowed_origins: ["https://app.example.com/x"] }, "allowed_origins.0"],
     ["any origin", { allowed_origins: ["*"] }, "allowed_origins.0"],
     ["null as origin", { allowed_origins: ["null"] }, "allowed_origins.0"],
+    [
+      "a domain with a wildcard",
+      { registration: { document_domains: ["*.example.com"] } },
+      "registration.document_domains.0",
+    ],
+    ["an unknown rule of registration", { registration: { any: true } }, "registration.any"],
+    ["no rules of registration", { registration: null }, "registration"],
   ])("R4: %s is refused by name", async (_name, body, path) => {
     const admin = await harness();
     const answer = await admin.patch("/settings", body);

@@ -1,12 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { routes } from "../../../src/admin/routes.ts";
 import { harness, setupSecret } from "./harness.ts";
+import { addAgent, addGrant, addUser, confidential, keyOf } from "./people.ts";
 
 const bodies: Record<string, object> = {
   "server.update": { name: "taken over" },
   "client.update": { name: "taken over" },
   "client_token.create": { name: "taken over" },
   "client_token.rotate": {},
+  "client_secret.create": { name: "taken over" },
+  "identity_provider.update": { name: "taken over" },
+  "user.update": { enabled: false },
+  "agent.update": { disabled: true },
 };
 
 const withId = routes.filter(({ path }) => path.includes(":"));
@@ -14,14 +19,38 @@ const withId = routes.filter(({ path }) => path.includes(":"));
 async function tenantA() {
   const a = await harness();
   const server = await a.server({ slug: "github" });
-  const client = await a.client({ servers: ["github"] });
+  const client = await a.client({ servers: ["github"], oauth: confidential });
   const token = await a.token(client.id);
+  const secret = (await a.post(`/clients/${client.id}/secrets`, {})).body;
+  const provider = (
+    await a.post("/identity-providers", { name: "X", issuer: "https://id.example.com", client_id: "x" })
+  ).body;
+  const user = await addUser(a, { provider_id: provider.id });
+  const grant = await addGrant(a, { user_id: user });
+  const redirect = (await a.post("/redirect-uris", { uri: "https://app.example/callback" })).body;
+  const agent = keyOf(await addAgent(a, { owner_id: user }));
   const first = (await a.post("/tokens", { name: "one" })).body;
   await a.post("/tokens", { name: "two" });
-  const idOf = (path: string) => (path.startsWith("/servers") ? server.id : client.id);
-  const tokenOf = (path: string) => (path.startsWith("/tokens") ? first.id : token.id);
+  const ids: Record<string, string> = {
+    ...{ servers: server.id, clients: client.id, "identity-providers": provider.id, users: user, grants: grant },
+    ...{ "redirect-uris": redirect.id, agents: agent },
+  };
+  const idOf = (path: string) => ids[path.split("/")[1] ?? ""] ?? "";
+  const tokenOf = (path: string) =>
+    path.startsWith("/tokens") ? first.id : path.includes("/secrets") ? secret.id : token.id;
   const state = async () => {
-    const paths = ["/servers", "/clients", `/clients/${client.id}`, `/clients/${client.id}/tokens`, "/tokens"];
+    const lists = [
+      "/servers",
+      "/clients",
+      "/tokens",
+      "/identity-providers",
+      "/users",
+      "/grants",
+      "/redirect-uris",
+      "/agents",
+    ];
+    const own = ["", "/tokens", "/secrets"].map((path) => `/clients/${client.id}${path}`);
+    const paths = [...lists, ...own, `/agents/${agent}`];
     return Promise.all(paths.map(async (path) => (await a.get(path)).text));
   };
   const fill = (path: string) => path.replace(":id", idOf(path)).replace(":tokenId", tokenOf(path));
@@ -61,7 +90,10 @@ describe("two tenants", () => {
     expect((await b.get("/servers")).body.items.map(({ url }) => url)).toEqual(["https://b.example.com/mcp"]);
   });
 
-  it.each(["/servers", "/clients", "/tokens"])("TN-05: GET %s shows nothing of another tenant", async (path) => {
+  it.each([
+    ...["/servers", "/clients", "/tokens", "/identity-providers", "/users", "/grants", "/agents"],
+    ...["/redirect-uris", "/redirect-uris/blocked"],
+  ])("TN-05: GET %s shows nothing of another tenant", async (path) => {
     await tenantA();
     expect((await (await harness()).get(path)).body.items).toEqual([]);
   });

@@ -24,7 +24,7 @@ import {
   withFaults,
 } from "./support.ts";
 
-type Consume = typeof consumeAudit;
+type Consume = (batch: MessageBatch, bindings: Env) => Promise<unknown>;
 
 /** What the Queue is told of each message, by the index of the body. */
 async function consume(

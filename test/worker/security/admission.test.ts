@@ -155,8 +155,8 @@ const strangers: readonly (readonly [string, reason: string, () => string | Prom
   ["the id of the client", "unknown_token", () => client.id],
   ["the set-up secret", "unknown_token", () => setupSecret],
   ["an administrator's token", "wrong_token_kind", () => world.tenant.administrator],
-  ["an unsigned JWT", "unknown_token", () => "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9."],
-  ["a JWT of an identity provider", "unknown_token", () => "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2lkcCJ9.c2ln"],
+  ["an unsigned JWT", "token_malformed", () => "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9."],
+  ["a JWT of an identity provider", "token_malformed", () => "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2lkcCJ9.c2ln"],
   ["the name of a property of objects", "unknown_token", () => "__proto__"],
 ];
 

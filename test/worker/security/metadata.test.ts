@@ -71,7 +71,9 @@ describe("the metadata of a protected resource", () => {
   ])("RS-11: %o moves neither the metadata nor the challenge", async (headers) => {
     expect(await resourceOf(origin + wellKnown, { headers })).toBe(`${origin}/mcp`);
     const challenged = await ask(world.harness, `${origin}/mcp`, { method: "POST", headers });
-    expect(challenged.headers.get("www-authenticate")).toBe(`Bearer resource_metadata="${origin}${wellKnown}/mcp"`);
+    expect(challenged.headers.get("www-authenticate")).toBe(
+      `Bearer resource_metadata="${origin}${wellKnown}/mcp", scope="mcp"`,
+    );
   });
 
   it.each(["https://evil.test", "https://c.gw.test", "https://a.gw.test.evil.test"])(

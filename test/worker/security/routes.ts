@@ -3,6 +3,8 @@
  * tests, so that none can be added without saying who may use it.
  */
 
+import { stylesheetPath } from "../../../src/portal/design/index.ts";
+
 /** Status by method; `*` stands for all others. The requests carry no body, so a permitted POST or PATCH ends at 415. */
 export type Cell = Readonly<Record<string, number>>;
 
@@ -29,6 +31,20 @@ const open = (path: string, sample: string, cell: Cell): Row => ({
   ...{ stranger: cell, client: cell, administrator: cell },
 });
 
+/**
+ * Pages know people by their session cookie, so that every bearer credential is nothing to them. Without a session they lead to the
+ * sign-in; a form must be one, or it is not read.
+ */
+const page = (path: string, cell: Cell): Row => {
+  const sample = path.replace(/:\w+/g, id);
+  return open(path, sample, { ...cell, "*": 404 });
+};
+
+/** HEAD would do what GET does, so pages take none. */
+const signIn: Cell = { GET: 303, HEAD: 405 };
+const form: Cell = { POST: 415 };
+const nothingAsked: Cell = { GET: 400, HEAD: 405 };
+
 const mcp = (path: string, sample: string): Row => ({
   ...{ path, sample, stranger: refused },
   client: { POST: 415, "*": 405 },
@@ -49,6 +65,32 @@ export const table: readonly Row[] = [
   open("/.well-known/oauth-protected-resource/mcp/:slug", "/.well-known/oauth-protected-resource/mcp/up", {
     ...{ ...read, "*": 404 },
   }),
+  page("/.well-known/oauth-authorization-server", read),
+  page("/.well-known/openid-configuration", read),
+  page("/oauth/jwks.json", read),
+  open("/oauth/token", "/oauth/token", { POST: 400, "*": 405 }),
+  open("/oauth/revoke", "/oauth/revoke", { POST: 400, "*": 405 }),
+  open("/oauth/register", "/oauth/register", { POST: 400, "*": 405 }),
+  page("/oauth/authorize", { ...nothingAsked, ...form }),
+  page("/oauth/consent", { ...nothingAsked, ...form }),
+  page(stylesheetPath, { GET: 200, HEAD: 405 }),
+  page("/", { GET: 200, HEAD: 405 }),
+  // The tenant of these tests has no identity provider.
+  page("/login", { GET: 503, HEAD: 405 }),
+  page("/login/callback", nothingAsked),
+  page("/login/backchannel-logout", { POST: 400 }),
+  page("/logout", form),
+  page("/me", signIn),
+  page("/me/grants/:id/servers", { ...signIn, ...form }),
+  page("/me/grants/:id/revoke", form),
+  page("/admin", signIn),
+  page("/admin/agents", signIn),
+  page("/admin/agents/:id", signIn),
+  page("/admin/agents/:id/disable", form),
+  page("/admin/agents/:id/enable", form),
+  page("/admin/agents/:id/grants/:grant/revoke", form),
+  page("/admin/redirect-uris", { ...signIn, ...form }),
+  page("/admin/redirect-uris/:id/remove", form),
   mcp("/mcp", "/mcp"),
   mcp("/mcp/:slug", "/mcp/up"),
   {
@@ -71,6 +113,21 @@ export const table: readonly Row[] = [
   admin("/clients/:id/tokens", `/clients/${id}/tokens`, { ...missing, POST: 415 }),
   admin("/clients/:id/tokens/:tokenId", `/clients/${id}/tokens/${id}`, { DELETE: 404 }),
   admin("/clients/:id/tokens/:tokenId/rotate", `/clients/${id}/tokens/${id}/rotate`, { POST: 415 }),
+  admin("/clients/:id/secrets", `/clients/${id}/secrets`, { ...missing, POST: 415 }),
+  admin("/clients/:id/secrets/:tokenId", `/clients/${id}/secrets/${id}`, { DELETE: 404 }),
+  admin("/identity-providers", "/identity-providers", { ...read, POST: 415 }),
+  admin("/identity-providers/:id", `/identity-providers/${id}`, { ...missing, PATCH: 415, DELETE: 404 }),
+  admin("/users", "/users", read),
+  admin("/users/:id", `/users/${id}`, { ...missing, PATCH: 415 }),
+  admin("/redirect-uris", "/redirect-uris", { ...read, POST: 415 }),
+  // DELETE takes it for the id of an entry.
+  admin("/redirect-uris/blocked", "/redirect-uris/blocked", { ...read, DELETE: 404 }),
+  admin("/redirect-uris/:id", `/redirect-uris/${id}`, { DELETE: 404 }),
+  admin("/grants", "/grants", read),
+  admin("/grants/:id", `/grants/${id}`, { ...missing, DELETE: 404 }),
+  admin("/agents", "/agents", read),
+  // base64url of a client id.
+  admin("/agents/:id", "/agents/aHR0cHM6Ly9hcHAuZXhhbXBsZS8", { ...missing, PATCH: 415 }),
   admin("/tokens", "/tokens", { ...read, POST: 415 }),
   admin("/tokens/:tokenId", `/tokens/${id}`, { DELETE: 404 }),
   admin("/settings", "/settings", { ...read, PATCH: 415 }),

@@ -153,7 +153,7 @@ export function secretsIn(text: string, secrets: readonly string[]): string[] {
 }
 
 export const challengeOf = (origin: string, path: string, error?: "invalid_token"): string =>
-  `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource${path}"` +
+  `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource${path}", scope="mcp"` +
   (error === undefined ? "" : `, error="${error}"`);
 
 /** A binding of which every use is told, and fails where that throws or returns something in the place of the answer. */

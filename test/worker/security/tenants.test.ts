@@ -10,7 +10,12 @@ import { table } from "./routes.ts";
 let world: World;
 let a: Tenant;
 let b: Tenant;
-const ids = { server: "", client: "", token: "", administrator: "" };
+const ids = {
+  ...{ server: "", client: "", token: "", secret: "", administrator: "", provider: "", redirect: "" },
+  user: crypto.randomUUID(),
+  grant: crypto.randomUUID(),
+  agent: btoa("marker-of-a-agent").replaceAll("=", ""),
+};
 let aToken: string;
 
 beforeAll(async () => {
@@ -25,7 +30,61 @@ beforeAll(async () => {
   aToken = client.token;
   const made = await a.api("POST", "/tokens", { name: "second" });
   ids.administrator = (await made.json<{ id: string }>()).id;
+  const create = async (path: string, body: unknown): Promise<string> =>
+    (await (await a.api("POST", path, body)).json<{ id: string }>()).id;
+  ids.secret = await create(`/clients/${client.id}/secrets`, {});
+  ids.redirect = await create("/redirect-uris", { uri: "https://marker-of-a.test/cb" });
+  const roles = { member: { everyone: true } };
+  const provider = {
+    kind: "generic",
+    name: "marker-of-a",
+    issuer: "https://idp.test",
+    client_id: "c",
+    options: { roles },
+  };
+  ids.provider = await create("/identity-providers", provider);
+  await people(await tenantOf(client.id));
 });
+
+/** A tenant's own name in the database; each test has its own. */
+async function tenantOf(client_id: string): Promise<string> {
+  const row = await env.DB.prepare("SELECT tenant_id FROM clients WHERE id = ?")
+    .bind(client_id)
+    .first<{ tenant_id: string }>();
+  return row?.tenant_id ?? "";
+}
+
+/** A person, what they allowed, and the agent that they allowed it: nobody makes these through the API. */
+async function people(tenant: string): Promise<void> {
+  const insert = (sql: string, ...values: unknown[]) => env.DB.prepare(sql).bind(tenant, ...values);
+  await env.DB.batch([
+    insert(
+      `INSERT INTO users (tenant_id, id, provider_id, issuer, subject, email_verified, role, groups, enabled, created_at, last_sign_in_at, updated_at)
+       VALUES (?, ?, ?, 'https://idp.test', 'marker-of-a', 0, 'member', '[]', 1, 1, 1, 1)`,
+      ids.user,
+      ids.provider,
+    ),
+    insert(
+      `INSERT INTO grants (tenant_id, id, user_id, client_id, client_name, redirect_uri, resource, scope, servers, source, created_at, redeemed_at, expires_at)
+       VALUES (?, ?, ?, 'marker-of-a-agent', 'x', 'https://x.test', 'https://a.gw.test/mcp', 'mcp', '[]', '{}', 1, 1, 9999999999999)`,
+      ids.grant,
+      ids.user,
+    ),
+    insert(
+      `INSERT INTO agents (tenant_id, id, kind, name, first_seen_at, last_seen_at) VALUES (?, 'marker-of-a-agent', 'dynamic', 'x', 1, 1)`,
+    ),
+  ]);
+}
+
+/** The id that a path means, by its resource. */
+const idFor = (path: string): string => {
+  const resources = { servers: "server", clients: "client", users: "user", grants: "grant", agents: "agent" } as const;
+  const more = { "redirect-uris": "redirect", "identity-providers": "provider" } as const;
+  const name = path.split("/")[1] ?? "";
+  const key = ({ ...resources, ...more } as Readonly<Record<string, keyof typeof ids>>)[name];
+  if (key === undefined) throw new Error(`This test has no id for ${path}.`);
+  return ids[key];
+};
 
 /** A right body for each route that takes one: what is refused is refused for the id alone. */
 const bodies: Readonly<Record<string, unknown>> = {
@@ -33,6 +92,10 @@ const bodies: Readonly<Record<string, unknown>> = {
   "client.update": { name: "taken" },
   "client_token.create": {},
   "client_token.rotate": {},
+  "client_secret.create": {},
+  "identity_provider.update": { name: "taken" },
+  "user.update": { enabled: false },
+  "agent.update": { disabled: true },
 };
 
 const withIds = routes.filter(({ path }) => path.includes(":"));
@@ -51,19 +114,36 @@ describe("the ids of one tenant in the admin API of another", () => {
     async (method, path, route) => {
       const before = await dumpDatabase();
       const filled = path
-        .replace(":tokenId", path.startsWith("/tokens") ? ids.administrator : ids.token)
-        .replace(":id", path.startsWith("/servers") ? ids.server : ids.client);
+        .replace(
+          ":tokenId",
+          path.startsWith("/tokens") ? ids.administrator : path.includes("/secrets/") ? ids.secret : ids.token,
+        )
+        .replace(/:id\b/, () => idFor(path));
       const body = method === "POST" || method === "PATCH" ? (bodies[route.action] ?? {}) : undefined;
       const foreign = await b.api(method, filled, body);
       expect([foreign.status, await dumpDatabase()]).toEqual([404, before]);
       // The same words as for an id that exists nowhere.
-      const nowhere = await b.api(method, filled.replace(/[0-9a-f]{12}(?=\/|$)/, "000000000000"), body);
+      const nowhere = await b.api(
+        method,
+        filled.replace(/[0-9a-f]{12}(?=\/|$)/, "000000000000").replace(ids.agent, btoa("nobody")),
+        body,
+      );
       expect([nowhere.status, await nowhere.text()]).toEqual([404, await foreign.text()]);
     },
   );
 
   it("TN-04: no list shows them", async () => {
-    for (const path of ["/servers", "/clients", "/tokens"]) {
+    const lists = [
+      "/servers",
+      "/clients",
+      "/tokens",
+      "/identity-providers",
+      "/redirect-uris",
+      "/users",
+      "/grants",
+      "/agents",
+    ];
+    for (const path of lists) {
       const text = await (await b.api("GET", path)).text();
       for (const id of Object.values(ids)) expect(text).not.toContain(id);
       expect(text).not.toContain("marker-of-a");

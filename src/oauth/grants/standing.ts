@@ -1,0 +1,90 @@
+/** Whether a grant may give a token now: everything that it rests on, read from D1 at once. */
+import { and, eq } from "drizzle-orm";
+import * as z from "zod";
+import { agents, grants, identity_providers, openDatabase, users } from "../../db/index.ts";
+import type { Visit } from "../../login/index.ts";
+import { err, ok, type Result } from "../../ports.ts";
+import { offeredServers } from "../consent/offered.ts";
+import { isTrustedRedirect, trustedRedirects } from "../redirects/index.ts";
+import type { OAuthClient, TokenSubject } from "../types.ts";
+import { storedGrant, type StoredGrant } from "./grant-rows.ts";
+
+export interface GrantRecord {
+  readonly grant: StoredGrant;
+  readonly owner: {
+    readonly id: string;
+    readonly email: string | null;
+    readonly role: string;
+    readonly groups: readonly string[];
+    readonly enabled: boolean;
+    readonly isProviderEnabled: boolean;
+  };
+  readonly isClientDisabled: boolean;
+}
+
+export type GrantRefusal =
+  | "grant_revoked"
+  | "grant_expired"
+  | "user_disabled"
+  | "provider_disabled"
+  | "client_disabled"
+  | "redirect_untrusted"
+  | "policy_no_server";
+
+const groupsColumn = z.array(z.string());
+
+/** @returns undefined where there is no such grant, or its person is gone */
+export async function readGrant({ platform, tenant }: Visit, id: string): Promise<GrantRecord | undefined> {
+  const [row] = await openDatabase(platform.bindings.DB)
+    .select({
+      grant: grants,
+      owner: { id: users.id, email: users.email, role: users.role, groups: users.groups, enabled: users.enabled },
+      provider: { enabled: identity_providers.enabled },
+      agent: { disabled_at: agents.disabled_at },
+    })
+    .from(grants)
+    .innerJoin(users, and(eq(users.tenant_id, grants.tenant_id), eq(users.id, grants.user_id)))
+    .leftJoin(
+      identity_providers,
+      and(eq(identity_providers.tenant_id, grants.tenant_id), eq(identity_providers.id, users.provider_id)),
+    )
+    .leftJoin(agents, and(eq(agents.tenant_id, grants.tenant_id), eq(agents.id, grants.client_id)))
+    .where(and(eq(grants.tenant_id, tenant.id), eq(grants.id, id)));
+  if (row === undefined) return undefined;
+  const { grant, owner, provider, agent } = row;
+  return {
+    grant: storedGrant(grant),
+    owner: {
+      ...owner,
+      groups: groupsColumn.parse(JSON.parse(owner.groups)),
+      isProviderEnabled: provider?.enabled === true,
+    },
+    isClientDisabled: (agent?.disabled_at ?? null) !== null,
+  };
+}
+
+/** @param client as it authenticated: known and enabled, as far as its kind can tell. @returns for whom the token is */
+export async function checkStanding(
+  visit: Visit,
+  client: OAuthClient,
+  { grant, owner, isClientDisabled }: GrantRecord,
+  now: number,
+): Promise<Result<TokenSubject, GrantRefusal>> {
+  if (grant.revoked_at !== null) return err("grant_revoked");
+  if (grant.expires_at <= now) return err("grant_expired");
+  if (!owner.enabled) return err("user_disabled");
+  if (!owner.isProviderEnabled) return err("provider_disabled");
+  if (isClientDisabled) return err("client_disabled");
+  const trusted = await trustedRedirects(openDatabase(visit.platform.bindings.DB), visit.tenant.id).all();
+  if (!isTrustedRedirect(grant.redirect_uri, trusted)) return err("redirect_untrusted");
+  const offered = offeredServers(visit, { client, user: owner, resource: grant.resource });
+  if (offered.length === 0) return err("policy_no_server");
+  const { id, email, groups, role } = owner;
+  return ok({
+    client_id: client.id,
+    resource: grant.resource,
+    scope: grant.scope,
+    user: { id, email, groups, role, servers: grant.servers },
+    grant_id: grant.id,
+  });
+}

@@ -1,0 +1,241 @@
+/** The small parts of which pages are made. Each takes text, never markup of others: JSX escapes it. */
+import type { Child } from "hono/jsx";
+import type { JSX } from "hono/jsx/jsx-runtime";
+import { formTokenField } from "../../login/index.ts";
+
+export function Card({ children, label }: { readonly children?: Child; readonly label?: string }): JSX.Element {
+  if (label === undefined) return <div class="card stack">{children}</div>;
+  return (
+    <section class="card stack" aria-label={label}>
+      {children}
+    </section>
+  );
+}
+
+/** quiet: looks like a link. */
+type Look = "primary" | "danger" | "quiet" | "plain";
+
+const looks: Readonly<Record<Look, string>> = {
+  primary: "button button-primary",
+  danger: "button button-danger",
+  quiet: "button button-quiet button-inline",
+  plain: "button",
+};
+
+interface ButtonProps {
+  readonly look?: Look;
+  readonly name?: string;
+  readonly value?: string;
+  /** Says what it acts on, where the same words stand more than once on a page. */
+  readonly label?: string;
+  readonly children?: Child;
+}
+
+export function Button({ look = "plain", name, value, label, children }: ButtonProps): JSX.Element {
+  return (
+    <button class={looks[look]} type="submit" name={name} value={value} aria-label={label}>
+      {children}
+    </button>
+  );
+}
+
+export function ButtonLink(props: {
+  readonly href: string;
+  readonly look?: Look;
+  readonly children?: Child;
+}): JSX.Element {
+  return (
+    <a class={looks[props.look ?? "plain"]} href={props.href}>
+      {props.children}
+    </a>
+  );
+}
+
+/** A form that changes something: always POST, always with the token of the session. */
+export function Form(props: {
+  readonly action: string;
+  readonly formToken: string;
+  readonly label?: string;
+  readonly children?: Child;
+}): JSX.Element {
+  return (
+    <form class="stack" method="post" action={props.action} aria-label={props.label}>
+      <input type="hidden" name={formTokenField} value={props.formToken} />
+      {props.children}
+    </form>
+  );
+}
+
+interface FieldProps {
+  readonly name: string;
+  readonly label: string;
+  readonly hint?: string;
+  readonly error?: string | undefined;
+  readonly value?: string;
+  readonly chars_max: number;
+  readonly required?: boolean;
+}
+
+export function Field({ name, label, hint, error, value, chars_max, required = false }: FieldProps): JSX.Element {
+  const described = [hint === undefined ? [] : [`${name}-hint`], error === undefined ? [] : [`${name}-error`]].flat();
+  return (
+    <div class="field">
+      <label for={name}>{label}</label>
+      {hint === undefined ? null : (
+        <p class="muted small" id={`${name}-hint`}>
+          {hint}
+        </p>
+      )}
+      <input
+        id={name}
+        name={name}
+        type="text"
+        autocomplete="off"
+        value={value}
+        maxlength={chars_max}
+        required={required}
+        aria-invalid={error === undefined ? undefined : "true"}
+        aria-describedby={described.length === 0 ? undefined : described.join(" ")}
+      />
+      {error === undefined ? null : (
+        <p class="field-error" id={`${name}-error`}>
+          {error}
+        </p>
+      )}
+    </div>
+  );
+}
+
+type Tone = "info" | "good" | "warning" | "danger";
+
+export function Notice(props: {
+  readonly tone: Tone;
+  readonly title?: string;
+  readonly children?: Child;
+}): JSX.Element {
+  return (
+    <div class={`notice notice-${props.tone}`} role={props.tone === "danger" ? "alert" : "note"}>
+      {props.title === undefined ? null : <p class="notice-title">{props.title}</p>}
+      {props.children}
+    </div>
+  );
+}
+
+export function Badge(props: {
+  readonly tone?: "good" | "warning" | "danger";
+  readonly children?: Child;
+}): JSX.Element {
+  return <span class={props.tone === undefined ? "badge" : `badge badge-${props.tone}`}>{props.children}</span>;
+}
+
+/** Names and what is known under them. */
+export function Facts({ rows }: { readonly rows: readonly (readonly [name: string, value: Child])[] }): JSX.Element {
+  return (
+    <dl class="facts">
+      {rows.map(([name, value]) => (
+        <>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </>
+      ))}
+    </dl>
+  );
+}
+
+/** @param rows cells in the order of `columns`; the first names the row */
+export function Table(props: {
+  readonly caption: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly Child[])[];
+}): JSX.Element {
+  return (
+    // A keyboard can only scroll what it can focus.
+    <div class="scroll" role="region" aria-label={props.caption} tabindex={0}>
+      <table class="table">
+        <caption class="out">{props.caption}</caption>
+        <thead>
+          <tr>
+            {props.columns.map((column) => (
+              <th scope="col">{column}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {props.rows.map(([first, ...others]) => (
+            <tr>
+              <th scope="row">{first}</th>
+              {others.map((cell) => (
+                <td>{cell}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+export function EmptyState(props: { readonly title: string; readonly children?: Child }): JSX.Element {
+  return (
+    <div class="card empty stack">
+      <h2>{props.title}</h2>
+      <div class="muted">{props.children}</div>
+    </div>
+  );
+}
+
+export interface Choice {
+  readonly value: string;
+  readonly name: string;
+  readonly hint?: string;
+  readonly checked: boolean;
+  /** What stands at the end of the row, such as a badge or a connect button. */
+  readonly end?: Child;
+}
+
+export function CheckboxList(props: {
+  readonly legend: string;
+  readonly name: string;
+  readonly choices: readonly Choice[];
+  readonly error?: string | undefined;
+}): JSX.Element {
+  const errorId = props.error === undefined ? undefined : `${props.name}-error`;
+  return (
+    <fieldset class="group" aria-describedby={errorId}>
+      <legend>{props.legend}</legend>
+      {props.error === undefined ? null : (
+        <p class="field-error" id={errorId} role="alert">
+          {props.error}
+        </p>
+      )}
+      <div class="choices">
+        {props.choices.map((choice) => (
+          <label class="choice">
+            <input type="checkbox" name={props.name} value={choice.value} checked={choice.checked} />
+            <span class="choice-text">
+              <bdi class="choice-name">{choice.name}</bdi>
+              {choice.hint === undefined ? null : <span class="muted small">{choice.hint}</span>}
+            </span>
+            {choice.end ?? null}
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}
+
+export function Checkbox(props: {
+  readonly name: string;
+  readonly label: string;
+  readonly hint?: string;
+}): JSX.Element {
+  return (
+    <label class="choice choice-plain">
+      <input type="checkbox" name={props.name} value="yes" />
+      <span class="choice-text">
+        <span>{props.label}</span>
+        {props.hint === undefined ? null : <span class="muted small">{props.hint}</span>}
+      </span>
+    </label>
+  );
+}

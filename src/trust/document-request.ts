@@ -1,0 +1,93 @@
+/** The one request for a document. */
+import { EgressAbort, type SafeFetch, type SafeResponse } from "../egress/index.ts";
+import type { Failure } from "../errors.ts";
+import { limits } from "../limits.ts";
+import { err, ok, type Result } from "../ports.ts";
+import { documentLife } from "./document-life.ts";
+import type { DocumentFailure, DocumentKind } from "./documents.ts";
+import { readJson } from "./json.ts";
+
+export interface PublishedDocument {
+  /** JSON that was read strictly, and will read the same again. */
+  readonly text: string;
+  readonly life_ms: number;
+}
+
+const cap_bytes: Readonly<Record<DocumentKind, number>> = {
+  client_metadata: limits.clientDocument_bytes,
+  discovery: limits.discoveryDocument_bytes,
+  jwks: limits.discoveryDocument_bytes,
+};
+
+/** @see RFC 6839 section 3.1 on the suffix */
+const jsonType = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json$/;
+
+const refused = (reason: string, transient = false): Result<never, DocumentFailure> => err({ reason, transient });
+
+/** GET, no redirect, five seconds in all, capped in decoded bytes, and nothing but JSON. */
+export async function requestDocument(
+  fetch: SafeFetch,
+  url: string,
+  kind: DocumentKind,
+): Promise<Result<PublishedDocument, DocumentFailure>> {
+  const answered = await fetch({
+    url,
+    method: "GET",
+    headers: new Headers({ accept: "application/json" }),
+    redirects: "refuse",
+    idle_ms: limits.documentFetch_ms,
+    total_ms: limits.documentFetch_ms,
+    body_bytes: cap_bytes[kind],
+    stream_bytes: cap_bytes[kind],
+  });
+  if (!answered.ok) return err(documentFailure(answered.error));
+  const response = answered.value;
+  const unfit = misfit(response);
+  if (unfit !== undefined) {
+    await response.discard();
+    return err(unfit);
+  }
+  const bytes = await readBytes(response);
+  if (!bytes.ok) return bytes;
+  const json = readJson(bytes.value);
+  if (!json.ok) return refused(`document_${json.error}`);
+  return ok({ text: JSON.stringify(json.value), life_ms: documentLife(response.headers) });
+}
+
+/** Of the host, and over once it is up again: the rest are documents that are wrong. */
+const transientCodes: ReadonlySet<Failure["code"]> = new Set(["upstream_unreachable", "upstream_timeout", "cancelled"]);
+
+export function documentFailure({ code, reason }: Failure): DocumentFailure {
+  return { reason: `document_${reason ?? code}`, transient: transientCodes.has(code) };
+}
+
+function misfit({ status, contentType }: SafeResponse): DocumentFailure | undefined {
+  if (status !== 200) {
+    return { reason: "document_status", transient: status >= 500 || status === 429 || status === 408 };
+  }
+  return jsonType.test(contentType) ? undefined : { reason: "document_type", transient: false };
+}
+
+/** As bytes, since a byte order mark is gone from the text. */
+async function readBytes({ body }: SafeResponse): Promise<Result<Uint8Array, DocumentFailure>> {
+  if (body === null) return refused("document_empty");
+  const chunks: Uint8Array[] = [];
+  let length_bytes = 0;
+  try {
+    const reader = body.getReader();
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      chunks.push(next.value);
+      length_bytes += next.value.byteLength;
+    }
+  } catch (thrown) {
+    if (thrown instanceof EgressAbort) return err(documentFailure(thrown.failure));
+    throw thrown;
+  }
+  const bytes = new Uint8Array(length_bytes);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return ok(bytes);
+}

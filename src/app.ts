@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { callAdmin, createAdminApi, type AdminDependencies } from "./admin/index.ts";
 import { admitAdministrator, type Principal } from "./admission/index.ts";
 import { queryEvents } from "./audit/index.ts";
+import { isDatabaseFailure } from "./db/index.ts";
 import { checkUrl } from "./egress/index.ts";
 import { failure, toProblem, type Failure } from "./errors.ts";
 import { handleMcp } from "./gateway/index.ts";
@@ -50,11 +51,18 @@ export function createApp(ports: Ports): App {
   app.route("/api/v1", createAdminApi() as unknown as App);
   app.route("/", createPortal(site, visit, administration) as unknown as App);
   app.notFound(() => toProblem(failure("not_found")));
-  app.onError((cause) => {
+  app.onError(answerThrown);
+  return app;
+}
+
+/** A database that does not answer is expected at times; anything else is a defect. */
+function answerThrown(cause: Error): Response {
+  if (!isDatabaseFailure(cause)) {
     log("error", "A request failed unexpectedly", { cause });
     return toProblem(failure("internal"));
-  });
-  return app;
+  }
+  log("error", "The database did not answer", { cause });
+  return toProblem(failure("unavailable", undefined, { reason: "database", headers: { "retry-after": "1" } }));
 }
 
 /** Public documents without anybody's data: any web page may read them, as clients that run in browsers must. */

@@ -89,9 +89,13 @@ export const limits = {
   /** Names in a provider's rule for one role. */
   groupsPerRole_count: 100,
   emailsPerRole_count: 500,
-  /** Paths hold sealed requests, and are sealed themselves on the way to the provider and back. */
-  returnPath_chars: 8 * KiB,
-  cookies_chars: 16 * KiB,
+  /** Paths hold sealed requests, and are sealed themselves in the address of the sign-in page: Cloudflare takes URLs of up to 16 KB. */
+  returnPath_chars: 11 * KiB,
+  /** Browsers keep at least 4,096 bytes of a cookie with its name and attributes (RFC 6265 section 6.1). */
+  cookieValue_chars: 3_500,
+  /** Sign-ins that one browser has under way; past this its oldest go. One with the longest path has room. */
+  signInCookies_chars: 20 * KiB,
+  cookies_chars: 32 * KiB,
   /** An answer of a provider's token or userinfo endpoint: tokens with many groups are large. */
   providerAnswer_ms: 10 * second,
   providerAnswer_bytes: 256 * KiB,
@@ -125,6 +129,17 @@ export const limits = {
   refreshGrace_ms: 30 * second,
   /** Consents are remembered this long. */
   consent_ms: 90 * day,
+  /** Remembered for one person; past that the oldest goes. */
+  consentsPerUser_count: 500,
+  /** Of them, for one client and endpoint: a native app asks from another port of loopback each time. */
+  consentsPerClient_count: 10,
+  /** How often one person can allow clients something: each grant that ends again is a row that every snapshot loads. */
+  grantsMade_count: 60,
+  grantsMade_ms: 60 * minute,
+  /** Revoked redirect URIs in one statement: of at most 1,024 characters each, and D1 binds texts of up to 2 MB. */
+  revokedRedirects_count: 1_000,
+  /** Waits between tries to announce a change of D1 that could not be announced at once, behind the answer. */
+  announceRetries_ms: [250, 1 * second, 4 * second],
   grantsPerUser_count: 500,
   grantHistory_ms: 90 * day,
   authorizationParameter_chars: 2_048,
@@ -138,6 +153,11 @@ export const limits = {
   /** Failed authentications of one client from one network, before it is held off. */
   clientFailures_count: 20,
   clientFailures_ms: 5 * minute,
+  /** Unsigned or forged assertions of one issuer that one network presents, before it is held off. */
+  assertionFailures_count: 60,
+  /** The same of issuers that nobody trusts: nobody has a reason to come back with one. */
+  unknownIssuers_count: 8,
+  assertionFailures_ms: 5 * minute,
   redirectUrisPerClient_count: 20,
   /** Documents of large vendors list the callbacks of all their products. */
   documentRedirectUris_count: 100,
@@ -192,17 +212,24 @@ export const limits = {
   documentCooldown_ms: 30 * second,
   /** While its host is down, an old document stands in this long. */
   documentStale_ms_max: 24 * hour,
+  /** The same for a client's document or keys: people whose client refreshes after days off must not depend on what strangers ask for. */
+  clientDocumentStale_ms_max: 7 * day,
   /** Different documents of one host that a tenant fetches in a minute: nobody aims us at a victim. */
   documentsPerHost_count: 20,
   documentsPerHost_ms: 1 * minute,
   documentLease_ms: 10 * second,
   /** Those who wait give up after this: one holder that died, and the next one's request. */
   documentWait_ms: 20 * second,
-  /** Documents of one host that are kept. The oldest go first. */
+  /** Leases that an object of one host has out: they are in memory, and given before anybody paid for a fetch. */
+  documentLeases_count: 200,
+  /** Documents of one host and kind that are kept. The oldest go first. */
   documentsKept_count: 100,
-  /** Fetches of client metadata in a tenant: whoever invents client ids cannot make it call hosts without end. */
+  /** Fetches for clients that nobody knows yet, in a tenant: whoever invents client ids cannot make it call hosts without end. */
   documentsPerTenant_count: 300,
   documentsPerTenant_ms: 1 * minute,
+  /** The same from one network: less than a host may be asked, so that no single network spends the budget of one. */
+  documentsPerNetwork_count: 15,
+  documentsPerNetwork_ms: 1 * minute,
   /** Expired rows that one write clears away. */
   usedIdsSweep_count: 100,
   attemptsSweep_count: 100,

@@ -10,7 +10,10 @@ import { pageOf, pageQuery } from "./page.ts";
 import { route, type Route } from "./route.ts";
 import { newTokenAnswer, tokenAnswer } from "./token-fields.ts";
 
-const newSecretAnswer = newTokenAnswer.meta({ id: "NewSecret" });
+const newSecretAnswer = newTokenAnswer
+  .omit({ token: true })
+  .extend({ secret: newTokenAnswer.shape.token })
+  .meta({ id: "NewSecret" });
 
 const notFound = failure("not_found", "This client has no secret with this id");
 

@@ -121,11 +121,17 @@ async function update(call: Call<unknown, z.output<typeof updateBody>>): Promise
     servers: servers.value,
     oauth: body.oauth === undefined ? client.oauth : oauth.value,
   };
+  // What nobody was asked about ends with the pre-approval: before it, so that a repetition ends what a failure left, and after it.
+  const unasked = client.oauth?.pre_approved === true && changes.oauth?.pre_approved !== true;
+  if (unasked) await revokeGrants(admin.visit, { client_id: client.id }, "consent_required");
   const updated = await repository.update(client.id, client.updated_at, changes, now, voidsTokens(client, changes));
   if (updated === undefined) return err(lostRace(ifMatch));
   // By what it is now and not by what changed: a repetition ends what a failure left.
   const decided = call.given.has("enabled") || call.given.has("oauth");
-  if (decided && !mayHoldGrants(updated)) await revokeGrants(admin.visit, { client_id: client.id }, "client_disabled");
+  const reason = mayHoldGrants(updated) ? "consent_required" : "client_disabled";
+  if (unasked || (decided && !mayHoldGrants(updated))) {
+    await revokeGrants(admin.visit, { client_id: client.id }, reason);
+  }
   return ok({ ...shown(updated, 200), fields: [...call.given] });
 }
 

@@ -3,7 +3,16 @@ import type * as z from "zod";
 import { openDatabase } from "../db/index.ts";
 import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
-import { endProvider, providersRepository, sealProviderSecret, type StoredProvider } from "../login/index.ts";
+import {
+  endProvider,
+  providersRepository,
+  sealProviderSecret,
+  withdraw,
+  withdrawalOf,
+  type StoredProvider,
+  type Withdrawal,
+} from "../login/index.ts";
+import { revokeGrants } from "../oauth/index.ts";
 import { err, ok, type Result } from "../ports.ts";
 import type { AdminDependencies } from "./dependencies.ts";
 import { idSchema } from "./fields.ts";
@@ -77,12 +86,20 @@ async function update(call: Call<unknown, z.output<typeof updateProviderBody>>):
     if (!checked.ok) return checked;
   }
   const { dropped, ...secret } = await nextSecret(admin, provider, wanted.client_id, body.client_secret);
+  const withdrawal = withdrawalOf(provider.options, wanted.options);
+  // Before, so that a failure can be repeated; and after, for whoever signed in between.
+  if (withdrawal !== undefined) await endWithdrawn(admin, provider.id, withdrawal);
   const updated = await repository.update(provider.id, provider.updated_at, { ...wanted, ...secret }, now);
   if (updated === undefined) return err(lostRace(ifMatch));
+  if (withdrawal !== undefined) await endWithdrawn(admin, provider.id, withdrawal);
   // By what it is now and not by what changed: a repetition ends what a failure left.
   if (call.given.has("enabled") && !updated.enabled) await endProvider(admin.visit, updated.id);
   const fields = new Set([...call.given, ...(dropped ? ["client_secret"] : [])]);
-  return ok({ ...shown(admin, updated, 200, dropped ? [droppedWarning] : []), fields: [...fields] });
+  const warnings = [
+    ...(dropped ? [droppedWarning] : []),
+    ...(withdrawal === undefined ? [] : [withdrawal.domains ? domainsWarning : factsWarning]),
+  ];
+  return ok({ ...shown(admin, updated, 200, warnings), fields: [...fields] });
 }
 
 async function remove(call: Call<unknown, unknown>): Promise<Result<Done, Failure>> {
@@ -96,12 +113,24 @@ async function remove(call: Call<unknown, unknown>): Promise<Result<Done, Failur
   const closed = await repository.update(provider.id, provider.updated_at, { enabled: false }, call.now);
   if (closed === undefined) return err(lostRace(ifMatch));
   await endProvider(admin.visit, closed.id);
+  await revokeGrants(admin.visit, { provider_id: closed.id }, "provider_deleted");
   const removed = await repository.remove(closed.id, closed.updated_at);
   return removed ? ok({ status: 204, resourceId: provider.id }) : err(lostRace(ifMatch));
 }
 
 const droppedWarning =
   'The stored client secret was dropped, because it was given for another client id. Send it again as "client_secret".';
+
+const domainsWarning =
+  "Everybody of this provider was signed out, and the grants of their applications ended: only a new sign-in tells the domain of an account.";
+
+const factsWarning =
+  "What former sign-ins told of groups or verified addresses was forgotten: people whose role rests on it must sign in again.";
+
+async function endWithdrawn({ visit }: AdminDependencies, provider_id: string, withdrawal: Withdrawal): Promise<void> {
+  await withdraw(visit, provider_id, withdrawal);
+  if (withdrawal.domains) await revokeGrants(visit, { provider_id }, "domain_withdrawn");
+}
 
 interface NextSecret {
   /** A new revision seals the secret anew and forgets the token endpoint that discovery pinned. */
@@ -169,7 +198,7 @@ export const identityProviderRoutes: readonly Route[] = [
     has: {
       summary: "Change an identity provider",
       description:
-        "Another client id drops the stored client secret, unless a new one comes in the same request. The issuer cannot be changed.",
+        "Another client id drops the stored client secret, unless a new one comes in the same request. The issuer cannot be changed. Role rules hold at once for those who are signed in; a domain less ends the sessions and grants of all people of the provider.",
       status: 200,
       answer: providerAnswer,
     },

@@ -55,5 +55,5 @@ export async function mint(
 ): Promise<Minting> {
   const { token, hash } = await mintToken(random, kind);
   const row = { id: random.uuid(), name, created_at: now, expires_at };
-  return { row: { ...row, hash }, view: { ...row, token } };
+  return { row: { ...row, hash }, view: { ...row, ...(kind === "secret" ? { secret: token } : { token }) } };
 }

@@ -1,6 +1,13 @@
 /** From a verified access token to the principal, on the same snapshot and without storage. */
 import { failure, type Failure } from "../errors.ts";
-import { isStanding, requiredScope, verifyAccessToken, type AccessClaims, type TokenRefusal } from "../oauth/index.ts";
+import {
+  isStanding,
+  isTakenClient,
+  requiredScope,
+  verifyAccessToken,
+  type AccessClaims,
+  type TokenRefusal,
+} from "../oauth/index.ts";
 import { err, ok, type Result } from "../ports.ts";
 import { sha256 } from "../sha256.ts";
 import type { Snapshot } from "../tenant/index.ts";
@@ -68,9 +75,12 @@ export function stillStanding(principal: Principal, snapshot: Snapshot, now: num
   return isStanding(snapshot, { kid, issued_at, grant_id, client_id: agent, user_id: user?.id }, now);
 }
 
-/** A client that registered itself is in no snapshot: its tokens are voided when it is switched off. */
+/**
+ * A client that registered itself is in no snapshot: its tokens are voided when it is switched off. One that is known by its document
+ * is a client for as long as the tenant takes documents of its host.
+ */
 function isClientEnabled(snapshot: Snapshot, client_id: string, registered: boolean): boolean {
-  return snapshot.clients.get(client_id)?.enabled ?? !registered;
+  return snapshot.clients.get(client_id)?.enabled ?? (!registered && isTakenClient(snapshot.settings, client_id));
 }
 
 async function principalOf(claims: AccessClaims): Promise<Principal> {

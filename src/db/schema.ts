@@ -349,7 +349,8 @@ export const revocations = sqliteTable(
   "revocations",
   {
     tenant_id: text("tenant_id").notNull(),
-    kind: text("kind", { enum: ["grant", "user", "client"] }).notNull(),
+    /** `holder`: whoever has the token, a person or a machine, at one client. */
+    kind: text("kind", { enum: ["grant", "user", "client", "holder"] }).notNull(),
     subject: text("subject").notNull(),
     not_before: integer("not_before").notNull(),
     expires_at: integer("expires_at").notNull(),

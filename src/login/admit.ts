@@ -2,9 +2,9 @@
 import { openDatabase } from "../db/index.ts";
 import { err, ok, type Result } from "../ports.ts";
 import type { SignInFailure } from "./failures.ts";
-import { groupsClaimOf, readIdentity, type VerifiedClaims } from "./identity.ts";
+import { groupsClaimOf, isVerified, readIdentity, type VerifiedClaims } from "./identity.ts";
 import type { StoredProvider } from "./providers.ts";
-import { heldGroups, namedGroups, roleOf } from "./roles.ts";
+import { currentRole, heldGroups, namedGroups } from "./roles.ts";
 import { usersRepository, type User } from "./users.ts";
 import type { Visit } from "./visit.ts";
 
@@ -37,8 +37,7 @@ export async function admitUser(
   const identity = readIdentity(provider, told);
   if (!identity.ok) return identity;
   const { groups } = heldGroups(told, groupsClaimOf(provider), namedGroups(provider.options, snapshot));
-  const { email, email_verified } = identity.value;
-  const role = roleOf(provider.options.roles, groups, email_verified ? (email ?? undefined) : undefined);
+  const role = currentRole(provider.options, { ...identity.value, groups });
   if (role === undefined) return err("not_admitted");
   const facts = { ...identity.value, provider_id: provider.id, issuer: provider.issuer, role, groups };
   const user = await repository.signIn(random.uuid(), facts, clock.now());
@@ -48,12 +47,16 @@ export async function admitUser(
 
 function completed(provider: StoredProvider, user: User, claims: VerifiedClaims): VerifiedClaims {
   const groups = groupsClaimOf(provider);
+  const { email, email_verified, ...others } = claims;
+  // An address of which nothing is said displaces none that was verified.
+  const vouched = email_verified !== undefined || isVerified(provider, claims);
+  const keeps = user.email !== null && (email === undefined || (user.email_verified && !vouched));
   return {
     ...(user.name === null ? {} : { name: user.name }),
-    ...(user.email === null || "email" in claims ? {} : { email: user.email, email_verified: user.email_verified }),
     [groups]: user.groups,
     // The domain was checked at the sign-in that made the person.
     ...(provider.options.domains[0] === undefined ? {} : { hd: provider.options.domains[0] }),
-    ...claims,
+    ...others,
+    ...(keeps ? { email: user.email, email_verified: user.email_verified } : { email, email_verified }),
   };
 }

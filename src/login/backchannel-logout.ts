@@ -10,14 +10,15 @@ import { openDatabase } from "../db/index.ts";
 import { limits } from "../limits.ts";
 import { err, ok, type Result } from "../ports.ts";
 import { revokeTokens } from "../tenant/index.ts";
-import { peekJwt, useOnce, verifyForeignJwt, type ForeignClaims } from "../trust/index.ts";
+import { peekJwt, verifyForeignJwt, type ForeignClaims } from "../trust/index.ts";
 import { authEvent } from "./auth-event.ts";
 import { discoverProvider } from "./discovery.ts";
 import { announce } from "./end-access.ts";
+import { logoutToken } from "./logout-tokens.ts";
 import { providersRepository, type StoredProvider } from "./providers.ts";
 import { providerSessions } from "./provider-sessions.ts";
 import { endSessionsOf } from "./sessions.ts";
-import { usersRepository } from "./users.ts";
+import { usersRepository, type User } from "./users.ts";
 import type { Visit } from "./visit.ts";
 
 const logoutEvent = "http://schemas.openid.net/event/backchannel-logout";
@@ -54,12 +55,22 @@ async function logOut(visit: Visit, request: Request): Promise<Result<void, stri
   const { claims, expires_at } = verified.value;
   const database = openDatabase(visit.platform.bindings.DB);
   const now = visit.platform.ports.clock.now();
-  const id = JSON.stringify([provider.issuer, claims.jti]);
-  if (!(await useOnce(database, visit.tenant.id, "backchannel_logout", id, expires_at, now))) {
-    return err("logout_replayed");
-  }
-  for (const user_id of await usersMeant(visit, provider, claims)) await end(visit, provider, user_id, claims.sid);
+  const once = await logoutToken(database, visit.tenant.id, { iss: provider.issuer, jti: claims.jti });
+  if (await once.isUsed()) return err("logout_replayed");
+  const meant = await usersMeant(visit, provider, claims);
+  // Used up only together with what it does: the provider tries again when the database failed.
+  await database.batch([
+    once.use(expires_at),
+    ...meant.flatMap(({ id }) => [
+      claims.sid === undefined
+        ? endSessionsOf(database, visit.tenant.id, id)
+        : providerSessions(database, visit.tenant.id, provider.id, claims.sid).endOf(id),
+      revokeTokens(database, visit.tenant.id, { kind: "user", subject: id }, now),
+    ]),
+  ]);
   await announce(visit);
+  const act = { action: "sign_out.complete", outcome: "ok", reason: "back_channel", provider: provider.id } as const;
+  for (const user of meant) await visit.recorder.record(authEvent(visit, { ...act, user }));
   return ok(undefined);
 }
 
@@ -108,27 +119,15 @@ async function verifyLogoutToken(
   return ok({ claims: claims.data, expires_at: verified.value.exp * 1000 + limits.clockSkew_ms });
 }
 
-async function usersMeant(visit: Visit, { id, issuer }: StoredProvider, { sub, sid }: LogoutClaims): Promise<string[]> {
+/** @returns those whose sessions are meant; with a `sid` only the sessions that came from that session of the provider */
+async function usersMeant(visit: Visit, { id, issuer }: StoredProvider, { sub, sid }: LogoutClaims): Promise<User[]> {
   const database = openDatabase(visit.platform.bindings.DB);
+  const users = usersRepository(database, visit.tenant.id);
   if (sub !== undefined) {
-    const user = await usersRepository(database, visit.tenant.id).byIdentity(issuer, sub);
-    return user === undefined ? [] : [user.id];
+    const user = await users.byIdentity(issuer, sub);
+    return user === undefined ? [] : [user];
   }
-  return sid === undefined ? [] : providerSessions(database, visit.tenant.id, id, sid).users();
-}
-
-/** @param sid when given, only the sessions that came from that session of the provider */
-async function end(visit: Visit, provider: StoredProvider, user_id: string, sid: string | undefined): Promise<void> {
-  const { platform, tenant, recorder } = visit;
-  const database = openDatabase(platform.bindings.DB);
-  const now = platform.ports.clock.now();
-  await database.batch([
-    sid === undefined
-      ? endSessionsOf(database, tenant.id, user_id)
-      : providerSessions(database, tenant.id, provider.id, sid).endOf(user_id),
-    revokeTokens(database, tenant.id, { kind: "user", subject: user_id }, now),
-  ]);
-  const user = await usersRepository(database, tenant.id).get(user_id);
-  const act = { action: "sign_out.complete", outcome: "ok", reason: "back_channel" } as const;
-  await recorder.record(authEvent(visit, { ...act, user, provider: provider.id }));
+  const ids = sid === undefined ? [] : await providerSessions(database, visit.tenant.id, id, sid).users();
+  const found = await Promise.all(ids.map(users.get));
+  return found.filter((user) => user !== undefined);
 }

@@ -4,16 +4,16 @@ import { openDatabase } from "../db/index.ts";
 import { limits } from "../limits.ts";
 import { sha256 } from "../sha256.ts";
 import { countAttempt } from "../trust/index.ts";
-import { signInBinding } from "../vault/index.ts";
-import { setCookie, signInCookie } from "./cookies.ts";
 import { discoverPinned, type ProviderMetadata } from "./discovery.ts";
 import type { SignInFailure } from "./failures.ts";
+import { invitesMixUp, namesIssuer } from "./mix-up.ts";
 import { knownOf, type ProviderKind } from "./provider-kinds.ts";
 import { providersRepository, type StoredProvider } from "./providers.ts";
 import { randomSecret } from "./random-secret.ts";
 import { openRelyingParty, redirectUri } from "./relying-party.ts";
 import { isOwnPath } from "./return-path.ts";
-import { signInsRepository, type Pending } from "./sign-ins.ts";
+import { setSignIn } from "./sign-in-cookies.ts";
+import { sealPending, type Pending } from "./sign-ins.ts";
 import type { Visit } from "./visit.ts";
 
 export interface SignInWish {
@@ -33,8 +33,8 @@ export interface ProviderChoice {
 }
 
 export type SignInBeginning =
-  /** `cookie` is the value of a Set-Cookie header. */
-  | { readonly kind: "redirect"; readonly location: string; readonly cookie: string }
+  /** `cookies`: values of Set-Cookie headers. */
+  | { readonly kind: "redirect"; readonly location: string; readonly cookies: string[] }
   | { readonly kind: "choose"; readonly providers: readonly ProviderChoice[] }
   | { readonly kind: "failed"; readonly reason: SignInFailure };
 
@@ -45,11 +45,12 @@ const perNetwork = {
 };
 
 /**
- * Begins a sign-in. What the answer needs to be recognised is kept in one row, tied to this browser by a cookie; nothing of it is in
- * the URL but `state`, `nonce` and the challenge, each drawn on its own.
+ * Begins a sign-in. What the answer needs to be recognised is kept by this browser, sealed in a cookie; nothing of it is in the URL
+ * but `state`, `nonce` and the challenge, each drawn on its own. Nothing is stored here but the count of the network.
+ * @param headers of the request: the cookies that the browser has
  * @see OpenID Connect Core 1.0 section 3.1.2.1, RFC 7636
  */
-export async function beginSignIn(visit: Visit, wish: SignInWish): Promise<SignInBeginning> {
+export async function beginSignIn(visit: Visit, wish: SignInWish, headers: Headers): Promise<SignInBeginning> {
   const { platform, tenant, source } = visit;
   const database = openDatabase(platform.bindings.DB);
   const failed = (reason: SignInFailure): SignInBeginning => {
@@ -68,16 +69,19 @@ export async function beginSignIn(visit: Visit, wish: SignInWish): Promise<SignI
   if (!(await countAttempt(database, tenant.id, perNetwork, source.network, now))) return failed("too_many_sign_ins");
   const metadata = await discoverPinned(visit, provider);
   if (!metadata.ok) return failed(metadata.error);
+  if (await invitesMixUp(visit, provider, metadata.value, providers)) return failed("issuer_not_told");
   const party = await openRelyingParty(visit, provider, metadata.value);
   if (!party.ok) return failed(party.error);
 
   const { random } = platform.ports;
-  const [state, nonce, verifier, browser] = [
-    ...[randomSecret(random), randomSecret(random)],
-    ...[randomSecret(random), randomSecret(random)],
-  ] as const;
-  const begun = await keep(visit, provider, wish, { state, nonce, verifier, browser });
-  if (begun === undefined) return failed("too_many_sign_ins");
+  const [state, nonce, verifier] = [randomSecret(random), randomSecret(random), randomSecret(random)];
+  const state_hash = await sha256(state);
+  const sealed = await sealPending(visit, {
+    ...{ state_hash, provider_id: provider.id, nonce, verifier, revision: provider.revision, begun_at: now },
+    return_to: isOwnPath(wish.return_to, tenant.origin) ? wish.return_to : "/",
+    names_issuer: namesIssuer(metadata.value),
+    ...proofOf(provider, wish, now),
+  });
   const location = client.buildAuthorizationUrl(party.value.configuration, {
     ...parameters(provider, metadata.value, wish),
     redirect_uri: redirectUri(visit),
@@ -86,53 +90,40 @@ export async function beginSignIn(visit: Visit, wish: SignInWish): Promise<SignI
     code_challenge: await client.calculatePKCECodeChallenge(verifier),
     code_challenge_method: "S256",
   });
-  return { kind: "redirect", location: location.href, cookie: begun };
+  return { kind: "redirect", location: location.href, cookies: setSignIn(headers, state_hash, sealed) };
 }
 
-/** @returns the cookie, or undefined when too many are under way */
-async function keep(
-  visit: Visit,
+/**
+ * When the person must have proven who they are. Whoever tells it is held to it; that it is told cannot be asked of a provider that
+ * never does, unless `max_age` was wished, which is always meant strictly.
+ */
+function proofOf(
   provider: StoredProvider,
   wish: SignInWish,
-  secrets: Readonly<Record<"state" | "nonce" | "verifier" | "browser", string>>,
-): Promise<string | undefined> {
-  const { platform, tenant, vault } = visit;
-  const now = platform.ports.clock.now();
-  const state_hash = await sha256(secrets.state);
-  const after = authenticatedAfter(provider, wish, now);
-  const pending: Pending = {
-    nonce: secrets.nonce,
-    verifier: secrets.verifier,
-    return_to: isOwnPath(wish.return_to, tenant.origin) ? wish.return_to : "/",
-    revision: provider.revision,
-    ...(after === undefined ? {} : { authenticated_after: after }),
-  };
-  const row = {
-    state_hash,
-    browser_hash: await sha256(secrets.browser),
-    provider_id: provider.id,
-    sealed: await vault.seal(signInBinding(tenant.id, state_hash), JSON.stringify(pending)),
-  };
-  const stored = await signInsRepository(openDatabase(platform.bindings.DB), tenant.id).begin(row, now);
-  return stored ? setCookie(signInCookie(state_hash), secrets.browser, limits.signIn_ms) : undefined;
+  now: number,
+): Pick<Pending, "prompted" | "needs_auth_time" | "authenticated_after"> {
+  const { tellsAuthTime, loginPrompt } = knownOf(provider.kind);
+  const prompted = promptOf(provider, wish) === loginPrompt;
+  const needs_auth_time = wish.max_age_s !== undefined || (wish.prompt === "login" && tellsAuthTime);
+  const age_ms = wish.prompt === "login" ? 0 : (wish.max_age_s ?? Infinity) * 1000;
+  return { prompted, needs_auth_time, ...(age_ms === Infinity ? {} : { authenticated_after: now - age_ms }) };
 }
 
-/** A provider that never tells when somebody signed in cannot be held to `prompt=login`; `max_age` is always meant strictly. */
-function authenticatedAfter({ kind }: StoredProvider, wish: SignInWish, now: number): number | undefined {
-  if (wish.prompt === "login" && knownOf(kind).tellsAuthTime) return now;
-  return wish.max_age_s === undefined ? undefined : now - wish.max_age_s * 1000;
+function promptOf({ kind, options }: StoredProvider, { prompt }: SignInWish): string | undefined {
+  return prompt === "login" ? knownOf(kind).loginPrompt : (prompt ?? options.prompt);
 }
 
 function parameters(
-  { kind, options }: StoredProvider,
+  provider: StoredProvider,
   { scopes_supported }: ProviderMetadata,
-  { prompt, max_age_s }: SignInWish,
+  wish: SignInWish,
 ): Record<string, string> {
-  const { optionalScopes, parameters: own, loginPrompt, tellsAuthTime } = knownOf(kind);
+  const { kind, options } = provider;
+  const { optionalScopes, parameters: own, tellsAuthTime } = knownOf(kind);
   const offered = optionalScopes.filter((scope) => scopes_supported?.includes(scope) === true);
   const scopes = options.scopes ?? ["openid", "profile", "email", ...offered];
-  const asked = prompt === "login" ? loginPrompt : (prompt ?? options.prompt);
-  const age_s = prompt === "login" && tellsAuthTime ? 0 : max_age_s;
+  const asked = promptOf(provider, wish);
+  const age_s = wish.prompt === "login" && tellsAuthTime ? 0 : wish.max_age_s;
   const [domain, ...domains] = options.domains;
   return {
     ...own,

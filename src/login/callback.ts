@@ -3,6 +3,7 @@ import * as z from "zod";
 import { err, ok, type Result } from "../ports.ts";
 import type { ProviderMetadata } from "./discovery.ts";
 import type { SignInFailure } from "./failures.ts";
+import { namesIssuer } from "./mix-up.ts";
 
 export interface Callback {
   readonly state: string;
@@ -27,11 +28,16 @@ export function readCallback({ searchParams }: URL): Result<Callback, SignInFail
 /**
  * Whether the answer comes from the provider that was asked, before anything of it is used: a code of one provider never goes to
  * another, and no error text of a stranger counts.
+ * @param expected whether the provider said at the start that its answers name it
  * @see RFC 9207 section 2.4
  */
-export function checkIssuer({ issuer }: Callback, metadata: ProviderMetadata): Result<void, SignInFailure> {
+export function checkIssuer(
+  { issuer }: Callback,
+  metadata: ProviderMetadata,
+  expected: boolean,
+): Result<void, SignInFailure> {
   if (issuer === undefined) {
-    return metadata.authorization_response_iss_parameter_supported === true ? err("issuer_missing") : ok(undefined);
+    return expected || namesIssuer(metadata) ? err("issuer_missing") : ok(undefined);
   }
   return issuer === metadata.issuer ? ok(undefined) : err("issuer_mismatch");
 }

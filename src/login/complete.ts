@@ -3,11 +3,11 @@ import { openDatabase } from "../db/index.ts";
 import { limits } from "../limits.ts";
 import { err, ok, type Result } from "../ports.ts";
 import { sha256 } from "../sha256.ts";
-import { connectionsRepository, signInBinding } from "../vault/index.ts";
+import { connectionsRepository } from "../vault/index.ts";
 import { admitUser } from "./admit.ts";
 import { authEvent } from "./auth-event.ts";
 import { checkIssuer, readCallback, readCode, type Callback } from "./callback.ts";
-import { clearCookie, readCookie, sessionCookie, setCookie, signInCookie } from "./cookies.ts";
+import { readCookie, sessionCookie, setCookie } from "./cookies.ts";
 import { discoverPinned } from "./discovery.ts";
 import type { SignInFailure } from "./failures.ts";
 import { groupsClaimOf } from "./identity.ts";
@@ -16,7 +16,8 @@ import { randomSecret } from "./random-secret.ts";
 import { redeemCode, type Redeemed } from "./redeem.ts";
 import { heldGroups, namedGroups } from "./roles.ts";
 import { sessionsRepository } from "./sessions.ts";
-import { pendingSchema, signInsRepository, type Pending } from "./sign-ins.ts";
+import { clearSignIn, readSignIn } from "./sign-in-cookies.ts";
+import { openPending, usePending, type Pending } from "./sign-ins.ts";
 import { usersRepository, type User } from "./users.ts";
 import type { Visit } from "./visit.ts";
 
@@ -33,8 +34,6 @@ export type SignInCompletion =
 
 interface Resumed {
   readonly callback: Callback;
-  readonly state_hash: string;
-  readonly provider_id: string;
   readonly pending: Pending;
 }
 
@@ -48,8 +47,8 @@ export async function completeSignIn(visit: Visit, request: Request): Promise<Si
     visit.countUnknown(resumed.error);
     return { kind: "failed", reason: resumed.error, cookies: [] };
   }
-  const { pending, state_hash } = resumed.value;
-  const cookies = [clearCookie(signInCookie(state_hash))];
+  const { pending } = resumed.value;
+  const cookies = clearSignIn(request.headers, pending.state_hash);
   const signedIn = await signIn(visit, request, resumed.value);
   if (!signedIn.ok) return { kind: "failed", reason: signedIn.error, cookies, return_to: pending.return_to };
   const { user, cookie } = signedIn.value;
@@ -58,40 +57,31 @@ export async function completeSignIn(visit: Visit, request: Request): Promise<Si
 
 /** Finds the sign-in that the answer belongs to, and uses it up. */
 async function resume(visit: Visit, request: Request): Promise<Result<Resumed, SignInFailure>> {
-  const { platform, tenant, vault } = visit;
   if (request.method !== "GET") return err("response_invalid");
   const callback = readCallback(new URL(request.url));
   if (!callback.ok) return callback;
   const state_hash = await sha256(callback.value.state);
-  const browser = readCookie(request.headers, signInCookie(state_hash));
-  const signIns = signInsRepository(openDatabase(platform.bindings.DB), tenant.id);
-  // Without a cookie the hash of nothing is looked for, which no row has.
-  const used = await signIns.use(state_hash, await sha256(browser ?? ""), platform.ports.clock.now());
-  if (!used.ok) return used;
-  const opened = await vault.open(signInBinding(tenant.id, state_hash), used.value.sealed);
-  if (!opened.ok) {
-    platform.log("error", "A sign-in cannot be opened", { tenant: tenant.id, reason: opened.error.reason });
-    return err("unavailable");
-  }
-  const pending = pendingSchema.parse(JSON.parse(opened.value));
-  return ok({ callback: callback.value, state_hash, provider_id: used.value.provider_id, pending });
+  const pending = await openPending(visit, state_hash, readSignIn(request.headers, state_hash));
+  if (!pending.ok) return pending;
+  if (!(await usePending(visit, pending.value))) return err("state_used");
+  return ok({ callback: callback.value, pending: pending.value });
 }
 
 async function signIn(
   visit: Visit,
   request: Request,
-  { callback, provider_id, pending }: Resumed,
+  { callback, pending }: Resumed,
 ): Promise<Result<{ user: User; cookie: string }, SignInFailure>> {
   const unknown = (reason: SignInFailure): Result<never, SignInFailure> => {
     visit.countUnknown(reason);
     return err(reason);
   };
   const providers = providersRepository(openDatabase(visit.platform.bindings.DB), visit.tenant.id);
-  const provider = await providers.get(provider_id);
+  const provider = await providers.get(pending.provider_id);
   if (provider?.enabled !== true || provider.revision !== pending.revision) return unknown("provider_unavailable");
   const metadata = await discoverPinned(visit, provider);
   if (!metadata.ok) return unknown(metadata.error);
-  const issuer = checkIssuer(callback, metadata.value);
+  const issuer = checkIssuer(callback, metadata.value, pending.names_issuer);
   if (!issuer.ok) return unknown(issuer.error);
   const code = readCode(callback);
   if (!code.ok) return unknown(code.error);

@@ -7,27 +7,31 @@ import { limits } from "../limits.ts";
 
 export const sessionCookie = "__Host-gatehouse";
 
-/** One cookie for each sign-in under way, so that tabs do not disturb each other. */
-export function signInCookie(state_hash: string): string {
-  const start = Uint8Array.fromBase64(state_hash, { alphabet: "base64url" }).subarray(0, 4).toHex();
-  return `${sessionCookie}-signin-${start}`;
+/** What we set: secrets and sealed handles, neither of which needs quotes. */
+const form = /^[A-Za-z0-9._-]+$/;
+
+const nameOf = (pair: string): string => pair.split("=", 1)[0]?.trim() ?? "";
+
+/** Names of all cookies, in the order of the header: browsers name the older one first (RFC 6265 section 5.4). */
+export function cookieNames(headers: Headers): string[] {
+  return pairs(headers, ";").map(nameOf);
 }
 
-const secret = /^[A-Za-z0-9_-]{43}$/;
-
 /**
- * @returns a secret of ours; undefined when there is none, when it has another form, and when there are two by that name: one of
- *   them was planted
+ * Only a semicolon separates cookies; a comma is part of a value, and a sibling sub-domain may set one with a comma and one of our
+ * names behind it. Where two headers were joined a comma stands as well, so that a name behind one still counts as a second cookie.
+ * @returns undefined when there is none, when it has another form, and when there are two by that name: one of them was planted
  */
 export function readCookie(headers: Headers, name: string): string | undefined {
+  if (pairs(headers, /[;,]/).filter((pair) => nameOf(pair) === name).length !== 1) return undefined;
+  const pair = pairs(headers, ";").find((one) => nameOf(one) === name);
+  const value = pair?.slice(pair.indexOf("=") + 1).trim();
+  return value !== undefined && form.test(value) ? value : undefined;
+}
+
+function pairs(headers: Headers, separator: string | RegExp): string[] {
   const header = headers.get("cookie");
-  if (header === null || header.length > limits.cookies_chars) return undefined;
-  const values = header.split(/[;,]/).flatMap((pair) => {
-    const [key = "", ...rest] = pair.split("=");
-    return key.trim() === name ? [rest.join("=").trim()] : [];
-  });
-  const [value, ...others] = values;
-  return value !== undefined && others.length === 0 && secret.test(value) ? value : undefined;
+  return header === null || header.length > limits.cookies_chars ? [] : header.split(separator);
 }
 
 /** Lax: the person comes back from the provider by a navigation, which must carry them. */

@@ -7,6 +7,8 @@ export const signInFailures = [
   "provider_misconfigured",
   "token_endpoint_changed",
   "too_many_sign_ins",
+  "issuer_not_told",
+  "return_too_long",
   // --- the way back
   "state_missing",
   "state_unknown",

@@ -12,11 +12,17 @@ import type { Visit } from "./visit.ts";
 export interface IdToken {
   readonly subject: string;
   readonly claims: VerifiedClaims;
-  /** When the person signed in at the provider, as far as it tells; otherwise when it issued the token. Milliseconds since the Unix epoch. */
+  /**
+   * When the person proved who they are, as far as it is known: what the provider tells; or else the begin of this sign-in, if it was
+   * asked to let them prove it; or else 0, since it may have answered without asking anybody. Milliseconds since the Unix epoch.
+   */
   readonly authenticated_at: number;
   /** `sid`, by which the provider may end the session later. */
   readonly provider_session: string | null;
 }
+
+/** What a sign-in asked for of the proof. */
+type Proof = "authenticated_after" | "needs_auth_time" | "prompted" | "begun_at";
 
 const sessionId = /^[\x20-\x7e]{1,255}$/;
 
@@ -29,7 +35,7 @@ export async function verifyIdToken(
   provider: StoredProvider,
   metadata: ProviderMetadata,
   text: string,
-  pending: Pick<Pending, "nonce" | "authenticated_after">,
+  pending: Pick<Pending, "nonce" | Proof>,
 ): Promise<Result<IdToken, SignInFailure>> {
   const verified = await verifyForeignJwt(visit, text, {
     issuer: provider.issuer,
@@ -50,20 +56,23 @@ export async function verifyIdToken(
   const now = visit.platform.ports.clock.now();
   if (sub === undefined || iat === undefined) return err("id_token_invalid");
   if (iat * 1000 < now - limits.signIn_ms - limits.clockSkew_ms) return err("id_token_invalid");
-  const authenticated_at = authenticatedAt(all["auth_time"], pending.authenticated_after);
+  const authenticated_at = authenticatedAt(all["auth_time"], pending);
   if (authenticated_at === undefined) return err("authentication_too_old");
   const sid = all["sid"];
   return ok({
     subject: sub,
     claims: all,
-    authenticated_at: Math.min(authenticated_at === "untold" ? iat * 1000 : authenticated_at, now),
+    authenticated_at: Math.min(authenticated_at, now),
     provider_session: typeof sid === "string" && sessionId.test(sid) ? sid : null,
   });
 }
 
-/** @returns undefined when the person did not sign in as lately as was asked for, or the provider does not tell */
-function authenticatedAt(auth_time: unknown, after: number | undefined): number | "untold" | undefined {
-  if (auth_time === undefined) return after === undefined ? "untold" : undefined;
+/** @returns undefined when the person did not sign in as lately as was asked for, or the provider does not tell though it must */
+function authenticatedAt(
+  auth_time: unknown,
+  { authenticated_after: after, needs_auth_time, prompted, begun_at }: Pick<Pending, Proof>,
+): number | undefined {
+  if (auth_time === undefined) return needs_auth_time ? undefined : prompted ? begun_at : 0;
   if (typeof auth_time !== "number" || !Number.isFinite(auth_time) || auth_time < 0) return undefined;
   const at = Math.floor(auth_time * 1000);
   return after !== undefined && at < after - limits.clockSkew_ms ? undefined : at;

@@ -30,7 +30,7 @@ export const groupsClaimOf = ({ kind, options }: StoredProvider): string =>
   options.groups_claim ?? knownOf(kind).groupsClaim;
 
 /** An address counts as verified only by the provider's word, or by the administrator's for the whole directory. */
-function isVerified({ kind, options }: StoredProvider, claims: VerifiedClaims): boolean {
+export function isVerified({ kind, options }: StoredProvider, claims: VerifiedClaims): boolean {
   const word = claims["email_verified"];
   if (word === true) return true;
   if (word !== undefined) return false;

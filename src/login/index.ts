@@ -10,17 +10,12 @@ export { checkForm, formToken, formTokenField } from "./form.ts";
 export type { VerifiedClaims } from "./identity.ts";
 export { checkProvider, providerKinds, type ProviderKind } from "./provider-kinds.ts";
 export { providerOptionsSchema, type ProviderOptions } from "./provider-options.ts";
-export {
-  openProviderSecret,
-  providersRepository,
-  sealProviderSecret,
-  type ProviderChanges,
-  type StoredProvider,
-} from "./providers.ts";
+export { providersRepository, sealProviderSecret, type ProviderChanges, type StoredProvider } from "./providers.ts";
 export { openReturn, sealReturn } from "./return-path.ts";
-export { roles, type Role } from "./roles.ts";
+export { currentRole, roles, type Role } from "./roles.ts";
 export { currentSession } from "./current-session.ts";
 export type { WebSession } from "./sessions.ts";
 export { endSession } from "./sign-out.ts";
 export { displayName, usersRepository, type User } from "./users.ts";
 export type { Visit } from "./visit.ts";
+export { withdraw, withdrawalOf, type Withdrawal } from "./withdrawal.ts";

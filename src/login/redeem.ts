@@ -43,7 +43,7 @@ export async function redeemCode(
       expectedNonce: pending.nonce,
       pkceCodeVerifier: pending.verifier,
       // Makes `auth_time` mandatory; how old it may be is checked against the time of the request.
-      ...(pending.authenticated_after === undefined ? {} : { maxAge: 0 }),
+      ...(pending.needs_auth_time ? { maxAge: 0 } : {}),
     });
   } catch (thrown) {
     return err(refusal(visit, provider, party.value, pending, thrown));
@@ -103,8 +103,8 @@ function refusal(
   const complaint = complaintSchema.safeParse(thrown);
   const { claim, claims } = complaint.success ? complaint.data.cause.cause : {};
   if (claim === "nonce" || (claims !== undefined && claims["nonce"] === undefined)) return "nonce_mismatch";
-  const needsTime = pending.authenticated_after !== undefined;
-  if (needsTime && claims !== undefined && claims["auth_time"] === undefined) return "authentication_too_old";
+  if (pending.needs_auth_time && claims !== undefined && claims["auth_time"] === undefined)
+    return "authentication_too_old";
   return thrown.code === "OAUTH_RESPONSE_IS_NOT_CONFORM" || thrown.code === "OAUTH_RESPONSE_IS_NOT_JSON"
     ? "provider_error"
     : "id_token_invalid";

@@ -6,11 +6,17 @@ import type { ProviderOptions, RoleRules } from "./provider-options.ts";
 export const roles = ["administrator", "auditor", "member"] as const;
 export type Role = (typeof roles)[number];
 
+export interface PersonFacts {
+  readonly groups: readonly string[];
+  readonly email: string | null;
+  readonly email_verified: boolean;
+}
+
 /**
  * @param email verified, in any case; undefined when there is none
  * @returns undefined when no rule admits the person
  */
-export function roleOf(rules: RoleRules, groups: readonly string[], email: string | undefined): Role | undefined {
+function roleOf(rules: RoleRules, groups: readonly string[], email: string | undefined): Role | undefined {
   const lower = email?.toLowerCase();
   return roles.find((role) => {
     const rule = rules[role];
@@ -18,6 +24,17 @@ export function roleOf(rules: RoleRules, groups: readonly string[], email: strin
     if (rule.groups.some((group) => groups.includes(group))) return true;
     return lower !== undefined && rule.emails.includes(lower);
   });
+}
+
+/**
+ * The role by the rules as they are now, from what is known of the person since the last sign-in. The stored role is that of its time.
+ * @returns undefined when no rule admits the person any more
+ */
+export function currentRole(
+  { roles: rules }: Pick<ProviderOptions, "roles">,
+  { groups, email, email_verified }: PersonFacts,
+): Role | undefined {
+  return roleOf(rules, groups, email_verified ? (email ?? undefined) : undefined);
 }
 
 /** Groups that mean something here: those of the provider's role rules and of the access rules of servers. */

@@ -3,14 +3,14 @@ import { and, desc, eq, gt, inArray, lt, notInArray, sql } from "drizzle-orm";
 import * as z from "zod";
 import { identity_providers, rowWhere, users, web_sessions, type Database } from "../db/index.ts";
 import { limits } from "../limits.ts";
-import { toUser, type User } from "./users.ts";
+import { toAdmittedUser, type User } from "./users.ts";
 
 export interface WebSession {
   /** SHA-256 of the cookie. */
   readonly hash: string;
   readonly user: User;
   readonly provider_id: string;
-  /** When the person last proved who they are, as far as the provider tells. */
+  /** When the person last proved who they are, in milliseconds since the Unix epoch; 0 when the provider told nothing and may have asked nobody. */
   readonly authenticated_at: number;
   readonly created_at: number;
   readonly expires_at: number;
@@ -75,10 +75,10 @@ export function sessionsRepository(database: Database, tenant: string) {
       return inserted.length > 0;
     },
 
-    /** A session that lives: of an enabled person at an enabled provider, neither too old nor idle for too long. */
+    /** A session that lives: of an enabled person at an enabled provider that admits them, neither too old nor idle for too long. */
     async find(hash: string, now: number): Promise<{ session: WebSession; last_seen_at: number } | undefined> {
       const [found] = await database
-        .select({ session: web_sessions, user: users })
+        .select({ session: web_sessions, user: users, options: identity_providers.options })
         .from(web_sessions)
         .innerJoin(users, and(eq(users.tenant_id, tenant), eq(users.id, web_sessions.user_id)))
         .innerJoin(
@@ -94,10 +94,11 @@ export function sessionsRepository(database: Database, tenant: string) {
             eq(identity_providers.enabled, true),
           ),
         );
-      if (found === undefined) return undefined;
+      const user = found === undefined ? undefined : toAdmittedUser(found.user, found.options);
+      if (found === undefined || user === undefined) return undefined;
       const { provider_id, authenticated_at, created_at, last_seen_at, expires_at, source } = found.session;
       const session = {
-        ...{ hash, user: toUser(found.user), provider_id, authenticated_at, created_at, expires_at },
+        ...{ hash, user, provider_id, authenticated_at, created_at, expires_at },
         source: sourceColumn.parse(JSON.parse(source)),
       };
       return { session, last_seen_at };

@@ -1,73 +1,62 @@
-/** Sign-ins that are under way, in D1: each is used once, by the browser that began it. */
-import { and, eq, gt, inArray, isNull, lt, sql } from "drizzle-orm";
+/**
+ * Sign-ins that are under way. What is needed when the person is back is sealed in a cookie of the browser that began it; we keep
+ * nothing, so that nobody can fill anything up by beginning. What we keep is which ones were used.
+ */
 import * as z from "zod";
-import { rowWhere, sign_ins, type Database } from "../db/index.ts";
+import { openDatabase } from "../db/index.ts";
 import { limits } from "../limits.ts";
-import type { SignInFailure } from "./failures.ts";
 import { err, ok, type Result } from "../ports.ts";
+import { useOnce } from "../trust/index.ts";
+import type { SignInFailure } from "./failures.ts";
+import type { Visit } from "./visit.ts";
 
-/** What only we may know until the person is back. */
+/** Nobody but us may know or change it until the person is back. */
 export const pendingSchema = z.strictObject({
+  /** SHA-256 of `state`. */
+  state_hash: z.string(),
+  provider_id: z.string(),
   nonce: z.string(),
   /** PKCE. */
   verifier: z.string(),
   return_to: z.string(),
   /** The provider's, at the start: a sign-in does not outlive a change of it. */
   revision: z.int(),
-  /** The person must have proven who they are at this time or later; milliseconds since the Unix epoch. */
+  /** Whether the provider said that its answers name it: one that says otherwise later is not believed. */
+  names_issuer: z.boolean(),
+  begun_at: z.int(),
+  /** Whether the provider was asked to let the person prove anew who they are. */
+  prompted: z.boolean(),
+  /** Whether the provider must tell when the person proved it. */
+  needs_auth_time: z.boolean(),
+  /** If it tells, it must have been at this time or later; milliseconds since the Unix epoch. */
   authenticated_after: z.int().optional(),
 });
 
 export type Pending = z.infer<typeof pendingSchema>;
 
-export type SignInRow = typeof sign_ins.$inferSelect;
+const purpose = "sign-in";
 
-export function signInsRepository(database: Database, tenant: string) {
-  const mine = eq(sign_ins.tenant_id, tenant);
-  const one = (state_hash: string) => and(mine, eq(sign_ins.state_hash, state_hash));
+export function sealPending({ vault, tenant }: Visit, { authenticated_after, ...always }: Pending): Promise<string> {
+  const payload = { ...always, ...(authenticated_after === undefined ? {} : { authenticated_after }) };
+  return vault.sealHandle(purpose, tenant.id, payload, always.begun_at + limits.signIn_ms);
+}
 
-  return {
-    /** @returns false at `limits.signIns_count` */
-    async begin(
-      row: Omit<SignInRow, "tenant_id" | "used_at" | "created_at" | "expires_at">,
-      now: number,
-    ): Promise<boolean> {
-      const over = database
-        .select({ rowid: sql`rowid` })
-        .from(sign_ins)
-        .where(and(mine, lt(sign_ins.expires_at, now)))
-        .limit(limits.signInsSweep_count);
-      const below = sql`(select count(*) from ${sign_ins} where ${mine}) < ${limits.signIns_count}`;
-      const stored = { ...row, tenant_id: tenant, created_at: now, expires_at: now + limits.signIn_ms };
-      const [, begun] = await database.batch([
-        database.delete(sign_ins).where(and(mine, inArray(sql`rowid`, over))),
-        database
-          .insert(sign_ins)
-          .select(rowWhere(sign_ins, stored, below))
-          .returning({ at: sign_ins.created_at }),
-      ]);
-      return begun.length > 0;
-    },
+/** @param sealed what this browser holds for the state */
+export async function openPending(
+  { vault, tenant }: Visit,
+  state_hash: string,
+  sealed: string | undefined,
+): Promise<Result<Pending, SignInFailure>> {
+  if (sealed === undefined) return err("state_unknown");
+  const opened = await vault.openHandle(purpose, tenant.id, sealed);
+  if (!opened.ok) return err(opened.error.reason === "handle_expired" ? "state_expired" : "state_unknown");
+  const pending = pendingSchema.parse(opened.value);
+  return pending.state_hash === state_hash ? ok(pending) : err("other_browser");
+}
 
-    /** Uses it up: for exactly one request, of the browser that holds the cookie. Another browser leaves it as it is. */
-    async use(state_hash: string, browser_hash: string, now: number): Promise<Result<SignInRow, SignInFailure>> {
-      const [used] = await database
-        .update(sign_ins)
-        .set({ used_at: now })
-        .where(
-          and(
-            one(state_hash),
-            eq(sign_ins.browser_hash, browser_hash),
-            isNull(sign_ins.used_at),
-            gt(sign_ins.expires_at, now),
-          ),
-        )
-        .returning();
-      if (used !== undefined) return ok(used);
-      const [row] = await database.select().from(sign_ins).where(one(state_hash));
-      if (row === undefined) return err("state_unknown");
-      if (row.browser_hash !== browser_hash) return err("other_browser");
-      return err(row.used_at === null ? "state_expired" : "state_used");
-    },
-  };
+/** @returns true for exactly one caller */
+export function usePending({ platform, tenant }: Visit, { state_hash, begun_at }: Pending): Promise<boolean> {
+  const over = begun_at + limits.signIn_ms + limits.clockSkew_ms;
+  const database = openDatabase(platform.bindings.DB);
+  return useOnce(database, tenant.id, "sign_in", state_hash, over, platform.ports.clock.now());
 }

@@ -3,7 +3,8 @@ import { and, asc, eq, gt, sql } from "drizzle-orm";
 import * as z from "zod";
 import { identity_providers, rowWhere, users, type Database } from "../db/index.ts";
 import { limits } from "../limits.ts";
-import type { Role } from "./roles.ts";
+import { providerOptionsSchema } from "./provider-options.ts";
+import { currentRole, type Role } from "./roles.ts";
 
 export interface User {
   readonly id: string;
@@ -33,6 +34,18 @@ const groupsColumn = z.array(z.string());
 /** What pages call a person. */
 export function displayName({ id, name, email }: Pick<User, "id" | "name" | "email">): string {
   return name ?? email ?? `User ${id.slice(-8)}`;
+}
+
+/**
+ * Somebody who may be here: with the role that the provider's rules give now, which may be another than at the last sign-in.
+ * @param options of the provider's row
+ * @returns undefined when no rule admits them any more
+ * @throws when a row is not readable
+ */
+export function toAdmittedUser(row: typeof users.$inferSelect, options: string): User | undefined {
+  const user = toUser(row);
+  const role = currentRole(providerOptionsSchema.parse(JSON.parse(options)), user);
+  return role === undefined ? undefined : { ...user, role };
 }
 
 /** @throws when a row is not readable */
@@ -65,17 +78,17 @@ export function usersRepository(database: Database, tenant: string) {
       return row === undefined ? undefined : toUser(row);
     },
 
-    /** The person if still allowed in: enabled, and so is the provider. What every refresh asks. */
+    /** The person if still allowed in: enabled, and so is the provider, whose rules admit them as they are now. */
     async living(id: string): Promise<User | undefined> {
       const [row] = await database
-        .select({ user: users })
+        .select({ user: users, options: identity_providers.options })
         .from(users)
         .innerJoin(
           identity_providers,
           and(eq(identity_providers.tenant_id, tenant), eq(identity_providers.id, users.provider_id)),
         )
         .where(and(one(id), eq(users.enabled, true), eq(identity_providers.enabled, true)));
-      return row === undefined ? undefined : toUser(row.user);
+      return row === undefined ? undefined : toAdmittedUser(row.user, row.options);
     },
 
     async byIdentity(issuer: string, subject: string): Promise<User | undefined> {

@@ -18,7 +18,7 @@ export { grantsRepository, type GrantFilter, type StoredGrant } from "./grants/g
 export { revokeGrants, type GrantSelection } from "./grants/revoke-grants.ts";
 export { setGrantServers } from "./grants/set-servers.ts";
 export { sweepGrants } from "./grants/sweep.ts";
-export { ensureSigningKey, jwksDocument, keepSigningKeys } from "./keys/signing-key.ts";
+export { jwksDocument, keepSigningKeys } from "./keys/signing-key.ts";
 export { authorizationServerMetadata, protectedResourceMetadata } from "./metadata.ts";
 export * from "./oauth-error.ts";
 export * from "./redirects/index.ts";
@@ -29,5 +29,6 @@ export { stopReasons, type StopReason } from "./stop.ts";
 export { handleToken } from "./token-endpoint.ts";
 export { requiredScope, type AccessClaims } from "./tokens/access-claims.ts";
 export { mintAccessToken } from "./tokens/mint.ts";
+export { isTakenClient } from "./tokens/taken-client.ts";
 export { isStanding, verifyAccessToken, type TokenRefusal } from "./tokens/verify.ts";
 export type * from "./types.ts";

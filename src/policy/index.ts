@@ -1,2 +1,2 @@
-export { accessSchema, groupSchema, nobody, type Access } from "./access.ts";
+export { accessSchema, nobody, type Access } from "./access.ts";
 export { decide, reach, type Decision, type Question, type Reach } from "./decide.ts";

@@ -7,6 +7,7 @@ import { authorizeByGet, authorizeByPost } from "./authorize/authorize.ts";
 import { decideConsent, showConsent } from "./authorize/consent.tsx";
 import type { PortalEnv, PortalHandler } from "./context.ts";
 import { stylesheet, stylesheetPath } from "./design/index.ts";
+import { showThrown } from "./errors/refusals.ts";
 import { securityHeaders } from "./headers.ts";
 import { changeServers, showServers } from "./me/servers.tsx";
 import { revokeOwn, showAccess } from "./me/access.tsx";
@@ -57,5 +58,6 @@ export function createPortal<E extends PortalEnv>(...before: readonly Middleware
   // Their variables are a superset of ours, which hono's invariant types cannot say.
   const steps = before as readonly unknown[] as readonly MiddlewareHandler<PortalEnv>[];
   for (const [method, path, handler] of routes) portal.on(method, path, securityHeaders, noHead, ...steps, handler);
+  portal.onError((cause, c) => showThrown(c, cause));
   return portal;
 }

@@ -1,5 +1,5 @@
 /** D1 rows to a snapshot. */
-import { and, eq, gt, isNull, ne } from "drizzle-orm";
+import { and, desc, eq, gt, isNull, ne } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
 import { clients, revocations, servers, signing_keys, tenants, tokens } from "../db/index.ts";
@@ -47,10 +47,13 @@ export async function loadSnapshot(
       .select()
       .from(revocations)
       .where(and(eq(revocations.tenant_id, tenant), gt(revocations.expires_at, now)))
+      .orderBy(desc(revocations.not_before))
       .limit(limits.revocations_count + 1),
   ]);
   const row = tenantRows[0];
   const live = tokenRows.map((token) => [token.hash, toToken(token)] as const);
+  const held = revocationRows.slice(0, limits.revocations_count);
+  const newestOmitted = revocationRows[limits.revocations_count];
   return {
     tenant,
     version,
@@ -63,9 +66,9 @@ export async function loadSnapshot(
     tokens: new Map(live),
     tokensById: new Map(live.map(([, token]) => [token.id, token])),
     verificationKeys: new Map(keyRows.map((key) => [key.kid, toVerificationKey(key)])),
-    revocations: new Map(revocationRows.map(({ kind, subject, not_before }) => [`${kind}:${subject}`, not_before])),
-    // Which of them are missing is not known, so all tokens are: clients refresh, and the next ones are good.
-    revokedBefore: revocationRows.length > limits.revocations_count ? now : 0,
+    revocations: new Map(held.map(({ kind, subject, not_before }) => [`${kind}:${subject}`, not_before])),
+    // Those that were left out are no newer than this one: what was issued since then they do not concern.
+    revokedBefore: newestOmitted?.not_before ?? 0,
   };
 }
 

@@ -47,10 +47,10 @@ export interface Snapshot {
   /** By key id. */
   readonly verificationKeys: ReadonlyMap<string, VerificationKey>;
   /**
-   * `grant:{id}`, `user:{id}` or `client:{id}` to the time in milliseconds up to which access tokens of that subject are void. Only
-   * what a living access token could still meet.
+   * `grant:{id}`, `user:{id}`, `client:{id}` or `holder:…` (`holderOf`) to the time in milliseconds up to which access tokens of that
+   * subject are void. Only what a living access token could still meet, the newest `limits.revocations_count`.
    */
   readonly revocations: ReadonlyMap<string, number>;
-  /** Every access token up to this time is void: there were more revocations than a snapshot holds. */
+  /** Every access token up to this time is void: the newest of the revocations that did not fit. */
   readonly revokedBefore: number;
 }

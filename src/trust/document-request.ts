@@ -2,19 +2,22 @@
 import { EgressAbort, type SafeFetch, type SafeResponse } from "../egress/index.ts";
 import type { Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
-import { err, ok, type Result } from "../ports.ts";
+import { err, ok, type JsonObject, type Result } from "../ports.ts";
 import { documentLife } from "./document-life.ts";
-import type { DocumentFailure, DocumentKind } from "./documents.ts";
+import type { DocumentKind } from "./document-kind.ts";
+import type { DocumentFailure } from "./documents.ts";
 import { readJson } from "./json.ts";
 
 export interface PublishedDocument {
-  /** JSON that was read strictly, and will read the same again. */
+  readonly json: JsonObject;
+  /** The same as text, which will read the same again. */
   readonly text: string;
   readonly life_ms: number;
 }
 
 const cap_bytes: Readonly<Record<DocumentKind, number>> = {
   client_metadata: limits.clientDocument_bytes,
+  client_keys: limits.discoveryDocument_bytes,
   discovery: limits.discoveryDocument_bytes,
   jwks: limits.discoveryDocument_bytes,
 };
@@ -51,7 +54,7 @@ export async function requestDocument(
   if (!bytes.ok) return bytes;
   const json = readJson(bytes.value);
   if (!json.ok) return refused(`document_${json.error}`);
-  return ok({ text: JSON.stringify(json.value), life_ms: documentLife(response.headers) });
+  return ok({ json: json.value, text: JSON.stringify(json.value), life_ms: documentLife(response.headers) });
 }
 
 /** Of the host, and over once it is up again: the rest are documents that are wrong. */

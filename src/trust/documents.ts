@@ -2,28 +2,37 @@
  * JSON documents that others publish: fetched once for all who want them, and kept for a while.
  * @see docs/decisions/0010-what-others-publish.md
  */
-import { openDatabase } from "../db/index.ts";
 import { checkUrl } from "../egress/index.ts";
-import { limits } from "../limits.ts";
 import { err, ok, type JsonObject, type Result } from "../ports.ts";
-import { countAttempt } from "./attempts.ts";
+import { payFetch } from "./client-budget.ts";
+import { objectName, type ClientKind, type Judgement, type TrustedKind } from "./document-kind.ts";
 import { documentFailure, requestDocument } from "./document-request.ts";
 import type { Claimed, DocumentKey, Documents, Fetched, Settled } from "./documents-object.ts";
 import type { Inquirer } from "./inquirer.ts";
 import { readJsonText } from "./json.ts";
 
-export type DocumentKind = "client_metadata" | "discovery" | "jwks";
-
-export interface DocumentQuestion {
+interface AnyQuestion {
   /** Called as it is written; documents of different spellings are different ones. */
   readonly url: string;
-  readonly kind: DocumentKind;
   /**
    * What was fetched up to this time will not do: asks again, unless that happened within `limits.documentCooldown_ms`; then the old
    * one comes back. Milliseconds since the Unix epoch: `fetched_at` of the document at hand.
    */
   readonly newer_than?: number;
 }
+
+export interface TrustedQuestion extends AnyQuestion {
+  readonly kind: TrustedKind;
+}
+
+export interface ClientQuestion extends AnyQuestion {
+  readonly kind: ClientKind;
+  /** Asked once for what was fetched: of strangers nothing is kept but what is what it should be. */
+  judge(json: JsonObject): Judgement | Promise<Judgement>;
+}
+
+/** The kind says who chose the URL. */
+export type DocumentQuestion = TrustedQuestion | ClientQuestion;
 
 export interface FetchedDocument {
   readonly json: JsonObject;
@@ -42,20 +51,23 @@ const lease_bytes = 12;
 const unavailable: DocumentFailure = { reason: "documents_unavailable", transient: true };
 
 /**
- * The document at a URL: of all requests that want it at once, over all isolates, one fetches it. Failures are not kept, except that
- * a key set or discovery document stands in for its successor while its host fails, for `limits.documentStale_ms_max`.
+ * The document at a URL: of all requests that want it at once, over all isolates, one fetches it. Failures are not kept. A document
+ * stands in for its successor while its host fails or may not be asked: those of administrators for `limits.documentStale_ms_max`;
+ * those of clients for `limits.clientDocumentStale_ms_max`, unless their publisher took them away.
  * @see RFC 9111; draft-ietf-oauth-client-id-metadata-document section 4.4
  */
 export async function fetchDocument(
   inquirer: Inquirer,
-  { url, kind, newer_than }: DocumentQuestion,
+  question: DocumentQuestion,
 ): Promise<Result<FetchedDocument, DocumentFailure>> {
   const { platform, tenant } = inquirer;
   const { configuration, ports, bindings } = platform;
+  const { url, kind, newer_than } = question;
   const checked = checkUrl(url, { mode: configuration.mode, origins: configuration.egressOrigins });
   // Before the object: a forbidden address gets none.
   if (!checked.ok) return err(documentFailure(checked.error));
-  const object = bindings.DOCUMENTS.getByName(`${tenant.id}:${checked.value.host}`);
+  const { host } = checked.value;
+  const object = bindings.DOCUMENTS.getByName(objectName(tenant.id, kind, host));
   const lease = ports.random.bytes(lease_bytes).toBase64();
   const now = ports.clock.now();
   const claim = { kind, url, lease, newer_than: newer_than ?? null, now };
@@ -63,30 +75,36 @@ export async function fetchDocument(
   if (claimed === undefined) return err(unavailable);
   if (claimed.kind !== "fetch") return outcomeOf(claimed);
   // Others wait for it, so it goes on when the client of this request leaves.
-  const settled = fetchAndSettle(inquirer, object, { kind, url }, lease);
+  const holder = { inquirer, object, question, host, lease };
+  const settled = claimed.first ? payAndSettle(holder) : fetchAndSettle(holder);
   platform.waitUntil(settled);
   return outcomeOf(await settled);
 }
 
-async function fetchAndSettle(
-  inquirer: Inquirer,
-  object: DurableObjectStub<Documents>,
-  key: DocumentKey,
-  lease: string,
-): Promise<Settled> {
-  const { clock } = inquirer.platform.ports;
-  const settle = (fetched: Fetched): Promise<Settled | undefined> =>
-    asked(inquirer, async (): Promise<Settled> => await object.settle(key, lease, clock.now(), fetched));
-  let fetched: Fetched;
-  try {
-    fetched = await fetchedWithin(inquirer, key);
-  } catch (thrown) {
-    // The others must not wait for what will not come.
-    await settle({ kind: "failure", failure: unavailable });
-    throw thrown;
-  }
-  const now = clock.now();
-  const settled = await settle(fetched);
+/** Who has the right to fetch. */
+interface Holder {
+  readonly inquirer: Inquirer;
+  readonly object: DurableObjectStub<Documents>;
+  readonly question: DocumentQuestion;
+  readonly host: string;
+  readonly lease: string;
+}
+
+const keyOf = ({ kind, url }: DocumentQuestion): DocumentKey => ({ kind, url });
+
+/** Whoever may not pay fails alone: the next of those who wait may come from another network. */
+async function payAndSettle(holder: Holder): Promise<Settled> {
+  const { inquirer, object, question, host, lease } = holder;
+  const reason = await freeing(holder, () => payFetch(inquirer, host));
+  if (reason === undefined) return fetchAndSettle(holder);
+  await asked(inquirer, async (): Promise<void> => await object.release(keyOf(question), lease));
+  return { kind: "failed", failure: { reason, transient: true } };
+}
+
+async function fetchAndSettle(holder: Holder): Promise<Settled> {
+  const fetched = await freeing(holder, () => requestAndJudge(holder));
+  const now = holder.inquirer.platform.ports.clock.now();
+  const settled = await settle(holder, fetched);
   if (settled !== undefined) return settled;
   // What was fetched is good, whether it could be kept or not.
   return fetched.kind === "document"
@@ -94,23 +112,27 @@ async function fetchAndSettle(
     : { kind: "failed", failure: fetched.failure };
 }
 
-async function fetchedWithin(inquirer: Inquirer, { kind, url }: DocumentKey): Promise<Fetched> {
-  if (kind === "client_metadata" && !(await withinTenantBudget(inquirer))) {
-    return { kind: "failure", failure: { reason: "document_tenant_budget", transient: true } };
+/** The others must not wait for what will not come. */
+async function freeing<T>(holder: Holder, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    await settle(holder, { kind: "failure", failure: unavailable });
+    throw thrown;
   }
-  const document = await requestDocument(inquirer.fetch, url, kind);
-  if (!document.ok) return { kind: "failure", failure: document.error };
-  return { kind: "document", json: document.value.text, life_ms: document.value.life_ms };
 }
 
-/** Strangers choose those URLs; the others an administrator named. */
-function withinTenantBudget({ platform, tenant }: Inquirer): Promise<boolean> {
-  const rule = {
-    purpose: "client_documents",
-    count_max: limits.documentsPerTenant_count,
-    window_ms: limits.documentsPerTenant_ms,
-  };
-  return countAttempt(openDatabase(platform.bindings.DB), tenant.id, rule, "", platform.ports.clock.now());
+const settle = ({ inquirer, object, question, lease }: Holder, fetched: Fetched): Promise<Settled | undefined> => {
+  const now = inquirer.platform.ports.clock.now();
+  return asked(inquirer, async (): Promise<Settled> => await object.settle(keyOf(question), lease, now, fetched));
+};
+
+async function requestAndJudge({ inquirer, question }: Holder): Promise<Fetched> {
+  const document = await requestDocument(inquirer.fetch, question.url, question.kind);
+  if (!document.ok) return { kind: "failure", failure: document.error };
+  const { json, text, life_ms } = document.value;
+  const judgement = "judge" in question ? await question.judge(json) : "accepted";
+  return { kind: "document", json: text, life_ms, judgement };
 }
 
 function outcomeOf(settled: Settled): Result<FetchedDocument, DocumentFailure> {

@@ -1,11 +1,12 @@
 /** What others publish and sign: documents, key sets, tokens, and what of it may be used once or so often. */
 export { countAttempt, isHeldOff, type AttemptRule } from "./attempts.ts";
 export { discover, type Discovered } from "./discovery.ts";
+export type { DocumentKind, Judgement } from "./document-kind.ts";
 export { Documents } from "./documents-object.ts";
 export {
   fetchDocument,
+  type ClientQuestion,
   type DocumentFailure,
-  type DocumentKind,
   type DocumentQuestion,
   type FetchedDocument,
 } from "./documents.ts";

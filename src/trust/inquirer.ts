@@ -6,4 +6,6 @@ export interface Inquirer {
   readonly platform: Platform;
   readonly tenant: { readonly id: string };
   readonly fetch: SafeFetch;
+  /** Where the question comes from: what strangers make us fetch is counted by it. */
+  readonly source: { readonly network: string };
 }

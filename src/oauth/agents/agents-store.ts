@@ -1,8 +1,9 @@
 /** The inventory of one tenant in D1: every AI client that was ever seen, blocked ones included. */
 import { and, desc, eq, lt, or } from "drizzle-orm";
-import { agent_uses, agents, type Database } from "../../db/index.ts";
+import { agent_uses, agents, dynamic_clients, type Database } from "../../db/index.ts";
 import { limits } from "../../limits.ts";
 import { revokeTokens } from "../../tenant/index.ts";
+import { isDocumentId, parseDocumentUrl } from "../clients/document-url.ts";
 
 export type Agent = Readonly<Omit<typeof agents.$inferSelect, "tenant_id">>;
 export type AgentUse = Readonly<Omit<typeof agent_uses.$inferSelect, "tenant_id" | "agent_id">>;
@@ -71,12 +72,19 @@ export function agentsRepository(database: Database, tenant: string) {
 
     /**
      * Switches an agent that no administrator registered off or on. Off: it gets no token, and those that it has are void as soon as the
-     * caller has announced the change.
-     * @returns `registered` for one whose own switch is that of the client; `absent` for one that was never seen
+     * caller has announced the change. One that the inventory does not list, or no longer, is switched off as well: a full inventory must
+     * not keep it on.
+     * @returns `registered` for one whose own switch is that of the client; `absent` for what is no client, or not listed and to be on
      */
     async setDisabled(id: string, disabled: boolean, now: number): Promise<"done" | "registered" | "absent"> {
       const agent = await this.get(id);
-      if (agent === undefined || agent.kind === "registered") return agent === undefined ? "absent" : "registered";
+      if (agent?.kind === "registered") return "registered";
+      if (agent === undefined) {
+        const name = disabled ? await unlistedName(database, tenant, id) : undefined;
+        if (name === undefined) return "absent";
+        const row = { tenant_id: tenant, id, kind: "unknown" as const, name, first_seen_at: now, last_seen_at: now };
+        await database.insert(agents).values(row).onConflictDoNothing();
+      }
       const change = database
         .update(agents)
         .set({ disabled_at: disabled ? now : null })
@@ -87,4 +95,12 @@ export function agentsRepository(database: Database, tenant: string) {
       return "done";
     },
   };
+}
+
+/** What to call a client that is not listed; undefined where no client can have this id. */
+async function unlistedName(database: Database, tenant: string, id: string): Promise<string | undefined> {
+  if (isDocumentId(id)) return parseDocumentUrl(id)?.hostname;
+  const mine = and(eq(dynamic_clients.tenant_id, tenant), eq(dynamic_clients.id, id));
+  const [found] = await database.select({ id: dynamic_clients.id }).from(dynamic_clients).where(mine);
+  return found?.id;
 }

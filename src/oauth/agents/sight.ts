@@ -1,6 +1,6 @@
 /** One sight of an agent: the first makes its row in the inventory, every later one brings it up to date. */
-import { and, desc, eq, inArray, isNull, ne, sql } from "drizzle-orm";
-import { agents, rowWhere, type Database } from "../../db/index.ts";
+import { and, asc, desc, eq, gt, inArray, isNull, ne, notExists, sql } from "drizzle-orm";
+import { agents, grants, rowWhere, type Database } from "../../db/index.ts";
 import { limits } from "../../limits.ts";
 import type { Agent } from "./agents-store.ts";
 
@@ -36,13 +36,46 @@ export async function storeSight(database: Database, tenant: string, sight: Sigh
   };
   const isPresent = sql`exists (select 1 from ${agents} where ${and(mine, eq(agents.id, id))})`;
   const isRoom = sql`(select count(*) from ${agents} where ${mine}) < ${limits.agents_count}`;
-  const [stored] = await database
-    .insert(agents)
-    .select(rowWhere(agents, row, sql`${isPresent} or ${isRoom}`))
-    .onConflictDoUpdate({ target: [agents.tenant_id, agents.id], set: brought })
-    .returning({ first_seen_at: agents.first_seen_at });
+  const store = async (): Promise<{ first_seen_at: number } | undefined> => {
+    const [stored] = await database
+      .insert(agents)
+      .select(rowWhere(agents, row, sql`${isPresent} or ${isRoom}`))
+      .onConflictDoUpdate({ target: [agents.tenant_id, agents.id], set: brought })
+      .returning({ first_seen_at: agents.first_seen_at });
+    return stored;
+  };
+  let stored = await store();
+  if (stored === undefined && (await makeRoom(database, tenant, now))) stored = await store();
   const isNew = stored?.first_seen_at === now;
   if (isNew && owner_id === undefined) await forgetOldest(database, tenant);
+}
+
+/** The one that was seen longest ago and that nobody allows anything now goes from a full inventory. */
+async function makeRoom(database: Database, tenant: string, now: number): Promise<boolean> {
+  const granted = database
+    .select({ id: grants.id })
+    .from(grants)
+    .where(
+      and(
+        eq(grants.tenant_id, tenant),
+        eq(grants.client_id, agents.id),
+        isNull(grants.revoked_at),
+        gt(grants.expires_at, now),
+      ),
+    );
+  const oldest = database
+    .select({ rowid: sql`rowid` })
+    .from(agents)
+    .where(
+      and(eq(agents.tenant_id, tenant), isNull(agents.disabled_at), ne(agents.kind, "registered"), notExists(granted)),
+    )
+    .orderBy(asc(agents.last_seen_at))
+    .limit(1);
+  const gone = await database
+    .delete(agents)
+    .where(inArray(sql`rowid`, oldest))
+    .returning({ id: agents.id });
+  return gone.length > 0;
 }
 
 /** Anybody can make rows that nobody owns, by a document, a registration or a blocked address: they must not crowd the others out. */

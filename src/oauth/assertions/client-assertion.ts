@@ -53,9 +53,11 @@ export async function verifyClientAssertion(
   return (await useAssertionOnce(visit, "client_assertion", verified.value)) ? ok(undefined) : err(refused("jti_used"));
 }
 
-function keySourceOf({ keys }: OAuthClient): KeySource | undefined {
+/** Only of registered clients an administrator named the URL. */
+function keySourceOf({ keys, kind }: OAuthClient): KeySource | undefined {
   if (keys?.jwks !== undefined) return { jwks: keys.jwks };
-  return keys?.jwks_uri === undefined ? undefined : { jwks_uri: keys.jwks_uri };
+  if (keys?.jwks_uri === undefined) return undefined;
+  return { jwks_uri: keys.jwks_uri, kind: kind === "registered" ? "jwks" : "client_keys" };
 }
 
 /** An assertion for several recipients could be passed on by any of them. @see draft-ietf-oauth-rfc7523bis section 4 */

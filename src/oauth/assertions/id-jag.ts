@@ -14,6 +14,7 @@ import type { OAuthError } from "../oauth-error.ts";
 import type { OAuthClient, TokenAnswer } from "../types.ts";
 import { jwtBearer, type AssertionRequest } from "./asked.ts";
 import { checkIdJag } from "./id-jag-claims.ts";
+import { heldOff, refuseAssertion } from "./hold-off.ts";
 import {
   invalidGrant,
   isProven,
@@ -39,7 +40,9 @@ export async function idJagGrant(visit: Visit, asked: AssertionRequest): Promise
   const refuse = async (error: OAuthError, about?: About): Promise<Result<never, OAuthError>> =>
     isProven(client) || about?.provider !== undefined
       ? refuseToken(visit, client, error, about)
-      : refuseUnknown(visit, error);
+      : refuseAssertion(visit, asked.issuer, error);
+  const held = isProven(client) ? undefined : await heldOff(visit, asked.issuer);
+  if (held !== undefined) return refuseUnknown(visit, held);
   if (!mayAssert(client)) return refuse(notRegistered);
   const requested = readResource(visit, parameters);
   if (!requested.ok) return refuse(requested.error);

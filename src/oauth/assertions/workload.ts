@@ -11,6 +11,7 @@ import { authenticateClient, findClient } from "../clients/index.ts";
 import type { OAuthError } from "../oauth-error.ts";
 import type { TokenAnswer, Workload } from "../types.ts";
 import { jwtBearer, presentsCredentials, type AssertionRequest } from "./asked.ts";
+import { heldOff, refuseAssertion } from "./hold-off.ts";
 import { invalidGrant, issuerUnavailable, issueToken, notRegistered, refuseToken, refuseUnknown } from "./issue.ts";
 import { ourNames } from "./our-names.ts";
 import { defaultResource, readResource, readScope } from "./target.ts";
@@ -24,18 +25,23 @@ export async function workloadGrant(
 ): Promise<Result<TokenAnswer, OAuthError>> {
   const issued_at = visit.platform.ports.clock.now();
   const { parameters, assertion, issuer } = asked;
+  const isNobody = !presentsCredentials(asked);
+  const refuse = (error: OAuthError): Promise<Result<never, OAuthError>> | Result<never, OAuthError> =>
+    isNobody ? refuseAssertion(visit, issuer, error) : refuseUnknown(visit, error);
+  const held = isNobody ? await heldOff(visit, issuer) : undefined;
+  if (held !== undefined) return refuseUnknown(visit, held);
   const named = await namedClient(visit, asked);
   if (!named.ok) return named;
   const match = await findWorkloadClient(visit, issuer, unverified, named.value);
-  if (!match.ok) return refuseUnknown(visit, invalidGrant(match.error));
+  if (!match.ok) return refuse(invalidGrant(match.error));
   const { client_id, workload } = match.value;
   const verified = await verifyWorkload(visit, assertion, workload);
   if (!verified.ok) {
     const { reason, transient } = verified.error;
-    return refuseUnknown(visit, transient ? issuerUnavailable(reason) : invalidGrant(reason));
+    return refuse(transient ? issuerUnavailable(reason) : invalidGrant(reason));
   }
   const found = await findClient(visit, client_id);
-  if (!found.ok) return refuseUnknown(visit, invalidGrant("client_unknown"));
+  if (!found.ok) return refuse(invalidGrant("client_unknown"));
   const client = found.value;
   if (!client.grant_types.has(jwtBearer)) return refuseToken(visit, client, notRegistered);
   const resource = readResource(visit, parameters);

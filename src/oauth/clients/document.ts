@@ -5,7 +5,7 @@
 import type { Visit } from "../../login/index.ts";
 import { limits } from "../../limits.ts";
 import { err, ok, type JsonObject, type Result } from "../../ports.ts";
-import { fetchDocument, type DocumentFailure } from "../../trust/index.ts";
+import { fetchDocument, type ClientQuestion, type DocumentFailure, type Judgement } from "../../trust/index.ts";
 import type { StopReason } from "../stop.ts";
 import type { OAuthClient } from "../types.ts";
 import { isTrustedHost, parseDocumentUrl } from "./document-url.ts";
@@ -37,18 +37,25 @@ export async function findDocumentClient(
   if (!isTrustedHost(url.hostname, visit.snapshot.settings)) {
     return err({ stop: "client_domain_untrusted", reason: "client_domain_untrusted" });
   }
-  const question = { url: client_id, kind: "client_metadata" } as const;
+  const asked_at = visit.platform.ports.clock.now();
+  const judge = (json: JsonObject): Judgement =>
+    readDocument(client_id, url.hostname, json).ok ? "accepted" : "wrong";
+  const question: ClientQuestion = { url: client_id, kind: "client_metadata", judge };
   const fetched = await fetchDocument(visit, question);
   if (!fetched.ok) return err(refusalOf(fetched.error));
   const read = readDocument(client_id, url.hostname, fetched.value.json);
-  if (read.ok) return read;
-  // An invalid document must not be kept (section 5.2): it is asked for again before it is refused.
+  // An invalid document is not kept (section 5.2); one that was kept under other rules is asked for again before it is refused.
+  if (read.ok || fetched.value.fetched_at >= asked_at) return read;
   const again = await fetchDocument(visit, { ...question, newer_than: fetched.value.fetched_at });
   return again.ok ? readDocument(client_id, url.hostname, again.value.json) : read;
 }
 
-/** Too many documents are asked for, of the host or by the tenant. */
-const budgets: ReadonlySet<string> = new Set(["document_host_budget", "document_tenant_budget"]);
+/** Too many documents are asked for, of the host, from the network or by the tenant. */
+const budgets: ReadonlySet<string> = new Set([
+  "document_host_budget",
+  "document_network_budget",
+  "document_tenant_budget",
+]);
 
 function refusalOf({ reason, transient }: DocumentFailure): DocumentRefusal {
   if (budgets.has(reason)) return { stop: "too_many_requests", reason };

@@ -1,7 +1,7 @@
 /** Clients that registered themselves (RFC 7591), of one tenant in D1. They go when nobody used them for a while. */
-import { and, eq, gt, inArray, lt, lte, sql } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, isNull, lt, lte, not, notExists, sql } from "drizzle-orm";
 import * as z from "zod";
-import { dynamic_clients, rowWhere, type Database } from "../../db/index.ts";
+import { dynamic_clients, grants, rowWhere, type Database } from "../../db/index.ts";
 import { limits } from "../../limits.ts";
 import type { OAuthClient } from "../types.ts";
 import { keysOf } from "./document.ts";
@@ -38,7 +38,11 @@ export function dynamicClients(database: Database, tenant: string) {
   const mine = eq(dynamic_clients.tenant_id, tenant);
 
   return {
-    /** Clears away what expired, then inserts. @returns `full` at `limits.dynamicClients_count` living ones */
+    /**
+     * Clears away what expired, and where the table is full the oldest that nobody allows anything: anybody can register, and must
+     * not close the door behind them. The rates of registration keep the oldest a day old at least.
+     * @returns `full` at `limits.dynamicClients_count` in use
+     */
     async insert(client: DynamicClient, now: number): Promise<"inserted" | "full"> {
       const expired = database
         .select({ id: dynamic_clients.id })
@@ -46,9 +50,27 @@ export function dynamicClients(database: Database, tenant: string) {
         .where(and(mine, lte(dynamic_clients.expires_at, now)))
         .limit(limits.dynamicClientsSweep_count);
       const below = sql`(select count(*) from ${dynamic_clients} where ${mine}) < ${limits.dynamicClients_count}`;
+      const isUsed = database
+        .select({ id: grants.id })
+        .from(grants)
+        .where(
+          and(
+            eq(grants.tenant_id, tenant),
+            eq(grants.client_id, dynamic_clients.id),
+            isNull(grants.revoked_at),
+            gt(grants.expires_at, now),
+          ),
+        );
+      const oldestUnused = database
+        .select({ id: dynamic_clients.id })
+        .from(dynamic_clients)
+        .where(and(mine, notExists(isUsed)))
+        .orderBy(asc(dynamic_clients.created_at))
+        .limit(1);
       const row = { ...client, tenant_id: tenant, metadata: JSON.stringify(client.metadata) };
-      const [, inserted] = await database.batch([
+      const [, , inserted] = await database.batch([
         database.delete(dynamic_clients).where(and(mine, inArray(dynamic_clients.id, expired))),
+        database.delete(dynamic_clients).where(and(mine, not(below), inArray(dynamic_clients.id, oldestUnused))),
         database
           .insert(dynamic_clients)
           .select(rowWhere(dynamic_clients, row, below))

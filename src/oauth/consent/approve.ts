@@ -2,6 +2,7 @@
 import { openDatabase } from "../../db/index.ts";
 import { limits } from "../../limits.ts";
 import { authEvent, type AuthAct, type Visit, type WebSession } from "../../login/index.ts";
+import { countAttempt, type AttemptRule } from "../../trust/index.ts";
 import { noteAgent } from "../agents/index.ts";
 import { answerRedirect } from "../authorization/index.ts";
 import { grantsRepository, type StoredGrant } from "../grants/grant-rows.ts";
@@ -11,6 +12,12 @@ import type { StopReason } from "../stop.ts";
 import type { AuthorizationRequest, OAuthClient, Stop } from "../types.ts";
 import { consentRows, type ConsentKey } from "./consent-rows.ts";
 import { offeredServers } from "./offered.ts";
+
+const grantsMade: AttemptRule = {
+  purpose: "grants_made",
+  count_max: limits.grantsMade_count,
+  window_ms: limits.grantsMade_ms,
+};
 
 export type Approved =
   | { readonly kind: "redirect"; readonly location: string }
@@ -39,15 +46,23 @@ export async function approve(
   }
   const now = visit.platform.ports.clock.now();
   const code_nonce = makeNonce(visit);
+  const isWithin = await countAttempt(
+    openDatabase(visit.platform.bindings.DB),
+    visit.tenant.id,
+    grantsMade,
+    user.id,
+    now,
+  );
+  if (!isWithin) return stopped("too_many_requests", request, client);
   const made = await makeGrant(visit, session, request, client, servers, code_nonce, now);
   if (made !== undefined) return stopped(made, request, client);
+  await noteAgent(visit, { client, user_id: user.id });
+  const recorded = await visit.recorder.record(eventOf(visit, session, request, client, "consent.give"));
+  if (!recorded.ok) return stopped("unavailable", request, client);
   if (more.remember) {
     const consent = { ...keyOf(user.id, request), offered, servers, given_at: now };
     await consentsOf(visit).remember({ ...consent, expires_at: now + limits.consent_ms });
   }
-  await noteAgent(visit, { client, user_id: user.id });
-  const recorded = await visit.recorder.record(eventOf(visit, session, request, client, "consent.give"));
-  if (!recorded.ok) return stopped("unavailable", request, client);
   // Open longer than the code is good for: one that comes twice is recognised as such.
   const handle = { grant: request.id, generation: 0, nonce: code_nonce };
   const code = await sealGrantHandle(visit, "code", handle, now + limits.authorizationRequest_ms);

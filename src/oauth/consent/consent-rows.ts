@@ -1,7 +1,8 @@
 /** Consents that are remembered, in D1. */
-import { and, eq, gt, type SQL } from "drizzle-orm";
+import { and, desc, eq, gt, notInArray, sql, type SQL } from "drizzle-orm";
 import * as z from "zod";
 import { consents, type Database } from "../../db/index.ts";
+import { limits } from "../../limits.ts";
 
 const idsColumn = z.array(z.string());
 
@@ -34,6 +35,16 @@ export function consentRows(database: Database, tenant: string) {
       eq(consents.scope, key.scope),
     );
 
+  const forgetPast = (condition: SQL | undefined, count: number) => {
+    const newest = database
+      .select({ rowid: sql`rowid` })
+      .from(consents)
+      .where(condition)
+      .orderBy(desc(consents.given_at), desc(sql`rowid`))
+      .limit(count);
+    return database.delete(consents).where(and(condition, notInArray(sql`rowid`, newest)));
+  };
+
   return {
     /** @returns the servers that were chosen when exactly these were offered */
     async find(key: ConsentKey, offered: readonly string[], now: number): Promise<readonly string[] | undefined> {
@@ -44,22 +55,29 @@ export function consentRows(database: Database, tenant: string) {
       return row === undefined ? undefined : idsColumn.parse(JSON.parse(row.servers));
     },
 
+    /** The oldest answers of the person go where there are too many, of this client and endpoint or of all. */
     async remember({ offered, servers, ...rest }: Consent): Promise<void> {
       const answer = { ...rest, offered: canonical(offered), servers: canonical(servers) };
-      await database
-        .insert(consents)
-        .values({ ...answer, tenant_id: tenant })
-        .onConflictDoUpdate({
-          target: [
-            consents.tenant_id,
-            consents.user_id,
-            consents.client_id,
-            consents.redirect_uri,
-            consents.resource,
-            consents.scope,
-          ],
-          set: answer,
-        });
+      const ofUser = and(eq(consents.tenant_id, tenant), eq(consents.user_id, rest.user_id));
+      const ofClient = and(ofUser, eq(consents.client_id, rest.client_id), eq(consents.resource, rest.resource));
+      await database.batch([
+        database
+          .insert(consents)
+          .values({ ...answer, tenant_id: tenant })
+          .onConflictDoUpdate({
+            target: [
+              consents.tenant_id,
+              consents.user_id,
+              consents.client_id,
+              consents.redirect_uri,
+              consents.resource,
+              consents.scope,
+            ],
+            set: answer,
+          }),
+        forgetPast(ofClient, limits.consentsPerClient_count),
+        forgetPast(ofUser, limits.consentsPerUser_count),
+      ]);
     },
   };
 }

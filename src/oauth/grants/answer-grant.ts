@@ -9,6 +9,9 @@ import { oauthError, type OAuthError } from "../oauth-error.ts";
 import { mintAccessToken } from "../tokens/mint.ts";
 import type { OAuthClient, TokenAnswer, TokenSubject } from "../types.ts";
 import { grantEnd, grantsRepository, type StoredGrant } from "./grant-rows.ts";
+import type { Grant } from "./grant-object.ts";
+import { askGrant } from "./object-of.ts";
+import { revokeGrants } from "./revoke-grants.ts";
 import { openGrantHandle, type HandleContent, type HandleKind } from "./handles.ts";
 import { checkStanding, readGrant, type GrantRecord, type GrantRefusal } from "./standing.ts";
 
@@ -93,21 +96,52 @@ export async function refused(presentation: Presentation, reason: string): Promi
   return invalidGrant(reason);
 }
 
-/** Notes the use, records it, and signs. @param reason of what is worth noting although it is right */
-export async function issue(
+/**
+ * Whatever can fail, before the object moves: notes the use, records it, and signs. Where the move is refused after all, because another
+ * presentation came between, the token goes nowhere and a second event says so.
+ * @param reason of what is worth noting although it is right
+ */
+export async function prepare(
   presentation: Presentation,
   subject: TokenSubject,
-  refresh_token: string | undefined,
   reason?: string,
 ): Promise<Result<TokenAnswer, OAuthError>> {
   const { visit, record, began_at } = presentation;
   const { platform, tenant } = visit;
   const rows = grantsRepository(openDatabase(platform.bindings.DB), tenant.id);
-  await rows.touch(record.grant.id, began_at, grantEnd(record.grant.created_at, began_at));
+  const isTouched = await rows.touch(record.grant.id, began_at, grantEnd(record.grant.created_at, began_at));
+  if (!isTouched) return err(await refused(presentation, "grant_revoked"));
+  const answer = await mintAccessToken(visit, subject, began_at);
   if (!(await recordUse(presentation, "ok", reason))) return err(unavailable("audit_unavailable"));
   platform.waitUntil(noteAgent(visit, { client: presentation.client }));
-  const answer = await mintAccessToken(visit, subject, began_at);
-  return ok(refresh_token === undefined ? answer : { ...answer, refresh_token });
+  return ok(answer);
+}
+
+/** Asks the object, and once more where it did not answer: it knows a move by its nonce, and makes it once. */
+export async function moveGrant<T>(
+  { visit, record }: Presentation,
+  ask: (grant: DurableObjectStub<Grant>) => Promise<T>,
+): Promise<Result<T, OAuthError>> {
+  const once = () => askGrant(visit.platform, visit.tenant.id, record.grant.id, ask);
+  const first = await once();
+  const asked = first.ok ? first : await once();
+  return asked.ok ? asked : err(unavailable(asked.error));
+}
+
+/** The outcomes of the object that end the grant, and why. `ended` says that a revocation before was not carried through. */
+const endings: Readonly<Record<string, string>> = {
+  replayed: "code_replay",
+  wrong_verifier: "code_wrong_verifier",
+  reused: "refresh_reuse",
+  ended: "grant_ended",
+};
+
+/** What the object refused. Its grant is revoked where the object has ended it: D1 is what people see and what voids its tokens. */
+export async function refuseOutcome(presentation: Presentation, outcome: string): Promise<OAuthError> {
+  const { visit, kind, record } = presentation;
+  const ending = endings[outcome];
+  if (ending !== undefined) await revokeGrants(visit, { id: record.grant.id }, ending);
+  return refused(presentation, `${kind}_${outcome === "reused" ? "reuse" : outcome}`);
 }
 
 async function recordUse(

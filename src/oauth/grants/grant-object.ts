@@ -38,6 +38,12 @@ const stateSchema = z.discriminatedUnion("phase", [
   z.strictObject({ phase: z.literal("ended") }),
 ]) satisfies z.ZodType<GrantState>;
 
+/**
+ * `foresee` tells what `take` would and moves nothing, so that all that can fail is done before the move: who is told to come again must
+ * find the code or the refresh token as good as it was. What ends the grant ends it either way.
+ */
+export type Move = "foresee" | "take";
+
 /** Times are the caller's: milliseconds since the Unix epoch. */
 export class Grant extends DurableObject<Env> {
   /** Replaced in tests. The platform makes this object, so nobody can hand it a clock. */
@@ -50,12 +56,13 @@ export class Grant extends DurableObject<Env> {
     return true;
   }
 
-  redeem(redemption: Redemption, now: number): Promise<Redeemed> {
-    return this.#step((state) => redeem(state, redemption, now), "unknown", now);
+  /** @param step see `Move` */
+  redeem(redemption: Redemption, now: number, step: Move = "take"): Promise<Redeemed> {
+    return this.#step((state) => redeem(state, redemption, now), "unknown", now, step);
   }
 
-  rotate(rotation: Rotation, now: number): Promise<Rotated> {
-    return this.#step((state) => rotate(state, rotation, now), { kind: "unknown" }, now);
+  rotate(rotation: Rotation, now: number, step: Move = "take"): Promise<Rotated> {
+    return this.#step((state) => rotate(state, rotation, now), { kind: "unknown" }, now, step);
   }
 
   async end(now: number): Promise<void> {
@@ -72,11 +79,11 @@ export class Grant extends DurableObject<Env> {
   }
 
   /** Reading, deciding and writing have nothing to wait for between them, so no other request gets between. */
-  async #step<T>(decide: (state: GrantState) => Step<T>, absent: T, now: number): Promise<T> {
+  async #step<T>(decide: (state: GrantState) => Step<T>, absent: T, now: number, move: Move): Promise<T> {
     const known = this.#read();
     if (known === undefined) return absent;
     const { state, outcome } = decide(known);
-    if (state !== undefined) await this.#write(state, now);
+    if (state !== undefined && (move === "take" || state.phase === "ended")) await this.#write(state, now);
     return outcome;
   }
 

@@ -85,16 +85,22 @@ export function grantsRepository(database: Database, tenant: string) {
       return present.length > 0 ? "exists" : "full";
     },
 
-    /** Notes that its client came for a token. @param expires_at when it ends unless the client comes again */
-    async touch(id: string, now: number, expires_at: number): Promise<void> {
-      await database
+    /**
+     * Notes that its client came for a token.
+     * @param expires_at when it ends unless the client comes again
+     * @returns false when it was revoked meanwhile. Whoever revokes it later finds the time, and voids the token
+     */
+    async touch(id: string, now: number, expires_at: number): Promise<boolean> {
+      const touched = await database
         .update(grants)
         .set({
           redeemed_at: sql`coalesce(${grants.redeemed_at}, ${now})`,
           last_used_at: sql`max(coalesce(${grants.last_used_at}, 0), ${now})`,
           expires_at,
         })
-        .where(one(id));
+        .where(and(one(id), isNull(grants.revoked_at)))
+        .returning({ id: grants.id });
+      return touched.length > 0;
     },
   };
 }

@@ -73,6 +73,8 @@ export const firstGeneration = 1;
 export function redeem(state: GrantState, redemption: Redemption, now: number): Step<Redeemed> {
   if (state.phase === "ended") return { outcome: "ended" };
   if (state.code_nonce !== redemption.code_nonce) return { outcome: "unknown" };
+  // The same presentation again: its nonce was given to nobody, so the answer to its Worker was lost on the way.
+  if (isAsked(state, redemption.refresh_nonce)) return { outcome: "redeemed" };
   if (state.phase === "redeemed") return { state: { phase: "ended" }, outcome: "replayed" };
   if (now >= state.code_expires_at) return { outcome: "expired" };
   // Who has the code and not the verifier has stolen it, and does not get a second guess.
@@ -90,6 +92,7 @@ export function rotate(state: GrantState, rotation: Rotation, now: number): Step
   if (now >= state.ends_at) return { outcome: { kind: "expired" } };
   const { current, previous } = state;
   const { generation, nonce, successor, ends_at } = rotation;
+  if (current.nonce === successor.nonce) return { outcome: { kind: "rotated" } };
   if (isSame(current, rotation)) {
     return {
       state: {
@@ -107,6 +110,9 @@ export function rotate(state: GrantState, rotation: Rotation, now: number): Step
   if (isRetry) return { outcome: { kind: "repeated", sealed: previous.sealed } };
   return { state: { phase: "ended" }, outcome: { kind: "reused" } };
 }
+
+const isAsked = (state: GrantState, refresh_nonce: string | null): boolean =>
+  state.phase === "redeemed" && refresh_nonce !== null && state.current?.nonce === refresh_nonce;
 
 const isSame = (one: Generation, other: Generation): boolean =>
   one.generation === other.generation && one.nonce === other.nonce;

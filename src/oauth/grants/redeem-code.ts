@@ -3,16 +3,24 @@
  * @see RFC 6749 section 4.1.3, RFC 7636 section 4.6
  */
 import type { Visit } from "../../login/index.ts";
-import { err, type Result } from "../../ports.ts";
+import { err, ok, type Result } from "../../ports.ts";
 import { sha256 } from "../../sha256.ts";
 import { oauthError, type OAuthError } from "../oauth-error.ts";
 import type { OAuthClient, TokenAnswer } from "../types.ts";
-import { checkGrant, checkResource, invalidGrant, issue, present, refused, unavailable } from "./answer-grant.ts";
+import {
+  checkGrant,
+  checkResource,
+  invalidGrant,
+  moveGrant,
+  prepare,
+  present,
+  refuseOutcome,
+  refused,
+} from "./answer-grant.ts";
+import type { Move } from "./grant-object.ts";
 import { grantEnd } from "./grant-rows.ts";
 import { firstGeneration } from "./grant-state.ts";
 import { makeNonce, sealGrantHandle } from "./handles.ts";
-import { askGrant } from "./object-of.ts";
-import { revokeGrants } from "./revoke-grants.ts";
 import { limits } from "../../limits.ts";
 
 const verifierForm = /^[A-Za-z0-9\-._~]{43,128}$/;
@@ -44,14 +52,16 @@ export async function redeemCode(
   const code_challenge = await sha256(verifier);
   const ends_at = grantEnd(grant.created_at, began_at);
   const redemption = { code_nonce: handle.nonce, code_challenge, refresh_nonce, ends_at };
-  const redeemed = await askGrant(visit.platform, visit.tenant.id, grant.id, (object) =>
-    object.redeem(redemption, began_at),
-  );
-  if (!redeemed.ok) return err(unavailable(redeemed.error));
-  if (redeemed.value === "replayed") await revokeGrants(visit, { id: grant.id }, "code_replay");
-  if (redeemed.value !== "redeemed") return err(await refused(presented.value, `code_${redeemed.value}`));
-  if (refresh_nonce === null) return issue(presented.value, checked.value, undefined);
-  const first = { grant: grant.id, generation: firstGeneration, nonce: refresh_nonce };
+  const redeem = (move: Move) => moveGrant(presented.value, (object) => object.redeem(redemption, began_at, move));
+  const foreseen = await redeem("foresee");
+  if (!foreseen.ok) return foreseen;
+  if (foreseen.value !== "redeemed") return err(await refuseOutcome(presented.value, foreseen.value));
+  const prepared = await prepare(presented.value, checked.value);
+  if (!prepared.ok) return prepared;
+  const first = { grant: grant.id, generation: firstGeneration, nonce: refresh_nonce ?? "" };
   const refresh_token = await sealGrantHandle(visit, "refresh", first, grant.created_at + limits.grantLife_ms);
-  return issue(presented.value, checked.value, refresh_token);
+  const taken = await redeem("take");
+  if (!taken.ok) return taken;
+  if (taken.value !== "redeemed") return err(await refuseOutcome(presented.value, taken.value));
+  return refresh_nonce === null ? prepared : ok({ ...prepared.value, refresh_token });
 }

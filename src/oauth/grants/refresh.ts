@@ -8,13 +8,21 @@ import type { Visit } from "../../login/index.ts";
 import { err, ok, type Result } from "../../ports.ts";
 import { refreshSuccessorBinding } from "../../vault/index.ts";
 import { oauthError, type OAuthError } from "../oauth-error.ts";
-import type { OAuthClient, TokenAnswer } from "../types.ts";
-import { checkGrant, checkResource, issue, present, refused, unavailable, type Presentation } from "./answer-grant.ts";
+import type { OAuthClient, TokenAnswer, TokenSubject } from "../types.ts";
+import {
+  checkGrant,
+  checkResource,
+  moveGrant,
+  prepare,
+  present,
+  refuseOutcome,
+  unavailable,
+  type Presentation,
+} from "./answer-grant.ts";
+import type { Move } from "./grant-object.ts";
 import { grantEnd } from "./grant-rows.ts";
 import type { Rotated } from "./grant-state.ts";
 import { makeNonce, sealGrantHandle } from "./handles.ts";
-import { askGrant } from "./object-of.ts";
-import { revokeGrants } from "./revoke-grants.ts";
 
 /** Nothing that fails before the object is asked changes anything. */
 export async function refreshGrant(
@@ -30,10 +38,8 @@ export async function refreshGrant(
   if (!scope.ok) return scope;
   const checked = await checkGrant(presented.value);
   if (!checked.ok) return checked;
-  const rotated = await rotate(presented.value);
-  if (!rotated.ok) return rotated;
-  const { refresh_token, reason } = rotated.value;
-  return issue(presented.value, { ...checked.value, scope: scope.value }, refresh_token, reason);
+  const subject = { ...checked.value, scope: scope.value };
+  return rotate(presented.value, subject);
 }
 
 /** A refresh may ask for less than was granted, for this one token. */
@@ -45,15 +51,10 @@ function narrowed(granted: string, asked: string | null): Result<string, OAuthEr
   return err(oauthError("invalid_scope", "The scope is wider than the one that was granted", "scope_not_granted"));
 }
 
-interface Next {
-  readonly refresh_token: string;
-  readonly reason?: string;
-}
-
 /** The successor is made before it is known whether it is needed: the object that decides cannot seal. */
-async function rotate(presentation: Presentation): Promise<Result<Next, OAuthError>> {
+async function rotate(presentation: Presentation, subject: TokenSubject): Promise<Result<TokenAnswer, OAuthError>> {
   const { visit, record, handle, began_at } = presentation;
-  const { platform, tenant, vault } = visit;
+  const { tenant, vault } = visit;
   const { id, created_at } = record.grant;
   const generation = handle.generation + 1;
   const nonce = makeNonce(visit);
@@ -66,20 +67,27 @@ async function rotate(presentation: Presentation): Promise<Result<Next, OAuthErr
     successor: { nonce, sealed: await vault.seal(binding, refresh_token) },
     ends_at: grantEnd(created_at, began_at),
   };
-  const asked = await askGrant(platform, tenant.id, id, async (object): Promise<Rotated> => {
-    const answer = await object.rotate(rotation, began_at);
-    return answer;
-  });
-  if (!asked.ok) return err(unavailable(asked.error));
-  const rotated = asked.value;
-  if (rotated.kind === "rotated") return ok({ refresh_token });
-  if (rotated.kind === "repeated") {
+  const move = (step: Move) =>
+    moveGrant(presentation, async (object): Promise<Rotated> => {
+      const answer = await object.rotate(rotation, began_at, step);
+      return answer;
+    });
+  const given = async (rotated: Rotated): Promise<Result<string, OAuthError>> => {
+    if (rotated.kind === "rotated") return ok(refresh_token);
+    if (rotated.kind !== "repeated") return err(await refuseOutcome(presentation, rotated.kind));
     const opened = await vault.open(binding, rotated.sealed);
-    return opened.ok
-      ? ok({ refresh_token: opened.value, reason: "refresh_retry" })
-      : err(unavailable(opened.error.reason ?? "refresh_successor"));
-  }
-  if (rotated.kind !== "reused") return err(await refused(presentation, `refresh_${rotated.kind}`));
-  await revokeGrants(visit, { id }, "refresh_reuse");
-  return err(await refused(presentation, "refresh_reuse"));
+    return opened.ok ? opened : err(unavailable(opened.error.reason ?? "refresh_successor"));
+  };
+
+  const foreseen = await move("foresee");
+  if (!foreseen.ok) return foreseen;
+  const expected = await given(foreseen.value);
+  if (!expected.ok) return expected;
+  const isRetry = foreseen.value.kind === "repeated";
+  const prepared = await prepare(presentation, subject, isRetry ? "refresh_retry" : undefined);
+  if (!prepared.ok) return prepared;
+  if (isRetry) return ok({ ...prepared.value, refresh_token: expected.value });
+  const taken = await move("take");
+  const next = taken.ok ? await given(taken.value) : taken;
+  return next.ok ? ok({ ...prepared.value, refresh_token: next.value }) : next;
 }

@@ -2,10 +2,10 @@
 import { and, eq } from "drizzle-orm";
 import * as z from "zod";
 import { agents, grants, identity_providers, openDatabase, users } from "../../db/index.ts";
-import type { Visit } from "../../login/index.ts";
+import { currentRole, providerOptionsSchema, type Role, type Visit } from "../../login/index.ts";
 import { err, ok, type Result } from "../../ports.ts";
 import { offeredServers } from "../consent/offered.ts";
-import { isTrustedRedirect, trustedRedirects } from "../redirects/index.ts";
+import { isRegisteredRedirect, isTrustedRedirect, parseLoopback, trustedRedirects } from "../redirects/index.ts";
 import type { OAuthClient, TokenSubject } from "../types.ts";
 import { storedGrant, type StoredGrant } from "./grant-rows.ts";
 
@@ -14,10 +14,11 @@ export interface GrantRecord {
   readonly owner: {
     readonly id: string;
     readonly email: string | null;
-    readonly role: string;
     readonly groups: readonly string[];
     readonly enabled: boolean;
     readonly isProviderEnabled: boolean;
+    /** By the provider's rules as they are now; undefined when none admits the person any more. */
+    readonly role: Role | undefined;
   };
   readonly isClientDisabled: boolean;
 }
@@ -27,7 +28,10 @@ export type GrantRefusal =
   | "grant_expired"
   | "user_disabled"
   | "provider_disabled"
+  | "not_admitted"
   | "client_disabled"
+  | "redirect_unregistered"
+  | "redirect_loopback"
   | "redirect_untrusted"
   | "policy_no_server";
 
@@ -38,8 +42,14 @@ export async function readGrant({ platform, tenant }: Visit, id: string): Promis
   const [row] = await openDatabase(platform.bindings.DB)
     .select({
       grant: grants,
-      owner: { id: users.id, email: users.email, role: users.role, groups: users.groups, enabled: users.enabled },
-      provider: { enabled: identity_providers.enabled },
+      owner: {
+        id: users.id,
+        email: users.email,
+        email_verified: users.email_verified,
+        groups: users.groups,
+        enabled: users.enabled,
+      },
+      provider: { enabled: identity_providers.enabled, options: identity_providers.options },
       agent: { disabled_at: agents.disabled_at },
     })
     .from(grants)
@@ -51,13 +61,15 @@ export async function readGrant({ platform, tenant }: Visit, id: string): Promis
     .leftJoin(agents, and(eq(agents.tenant_id, grants.tenant_id), eq(agents.id, grants.client_id)))
     .where(and(eq(grants.tenant_id, tenant.id), eq(grants.id, id)));
   if (row === undefined) return undefined;
-  const { grant, owner, provider, agent } = row;
+  const { grant, provider, agent } = row;
+  const { email_verified, ...owner } = { ...row.owner, groups: groupsColumn.parse(JSON.parse(row.owner.groups)) };
+  const options = provider === null ? undefined : providerOptionsSchema.parse(JSON.parse(provider.options));
   return {
     grant: storedGrant(grant),
     owner: {
       ...owner,
-      groups: groupsColumn.parse(JSON.parse(owner.groups)),
       isProviderEnabled: provider?.enabled === true,
+      role: options === undefined ? undefined : currentRole(options, { ...owner, email_verified }),
     },
     isClientDisabled: (agent?.disabled_at ?? null) !== null,
   };
@@ -74,7 +86,12 @@ export async function checkStanding(
   if (grant.expires_at <= now) return err("grant_expired");
   if (!owner.enabled) return err("user_disabled");
   if (!owner.isProviderEnabled) return err("provider_disabled");
+  if (owner.role === undefined) return err("not_admitted");
   if (isClientDisabled) return err("client_disabled");
+  if (!isRegisteredRedirect(client.redirect_uris, grant.redirect_uri)) return err("redirect_unregistered");
+  const { document_loopback } = visit.snapshot.settings.registration;
+  const isLoopback = client.kind === "document" && parseLoopback(grant.redirect_uri) !== undefined;
+  if (isLoopback && !document_loopback) return err("redirect_loopback");
   const trusted = await trustedRedirects(openDatabase(visit.platform.bindings.DB), visit.tenant.id).all();
   if (!isTrustedRedirect(grant.redirect_uri, trusted)) return err("redirect_untrusted");
   const offered = offeredServers(visit, { client, user: owner, resource: grant.resource });

@@ -7,7 +7,7 @@ import { BoundedMap } from "../../bounded-map.ts";
 import { limits } from "../../limits.ts";
 import { err, ok, type Json, type Result } from "../../ports.ts";
 import { sha256 } from "../../sha256.ts";
-import type { Snapshot } from "../../tenant/index.ts";
+import { holderOf, type Snapshot } from "../../tenant/index.ts";
 import { livingKey, verificationKey } from "../keys/verification-key.ts";
 import { accessClaims, headerSchema, wireSchema, type AccessClaims } from "./access-claims.ts";
 
@@ -67,7 +67,7 @@ export function isStanding(snapshot: Snapshot, claims: Standing, now: number): b
   if (livingKey(snapshot, claims.kid, now) === undefined) return false;
   const { issued_at, grant_id, user_id, client_id } = claims;
   if (issued_at <= snapshot.revokedBefore) return false;
-  const subjects = [`client:${client_id}`];
+  const subjects = [`client:${client_id}`, `holder:${holderOf(user_id ?? client_id, client_id)}`];
   if (grant_id !== undefined) subjects.push(`grant:${grant_id}`);
   if (user_id !== undefined) subjects.push(`user:${user_id}`);
   return subjects.every((subject) => issued_at > (snapshot.revocations.get(subject) ?? -Infinity));

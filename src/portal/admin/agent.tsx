@@ -104,7 +104,7 @@ function AgentFacts({ agent, now }: { readonly agent: Agent; readonly now: numbe
           ["Owner", <OwnerName agent={agent} />],
           ["First seen", <Moment at={agent.first_seen_at} now={now} />],
           ["Last seen", <Moment at={agent.last_seen_at} now={now} />],
-          ["Last blocked", <Moment at={agent.blocked_at} now={now} />],
+          ["Last turned away", <Moment at={agent.blocked_at} now={now} />],
         ]}
       />
     </Card>

@@ -73,14 +73,14 @@ export function OwnerName({ agent }: { readonly agent: Agent }): JSX.Element {
   return <bdi>{owner.name ?? owner.email ?? owner.id}</bdi>;
 }
 
-/** Blocked means: the last time it came, it was turned away. */
+/** Turned away means: the last time it came, it was turned away. */
 export function AgentStatus({ agent }: { readonly agent: Agent }): JSX.Element {
-  if (agent.disabled_at !== null) return <Badge tone="danger">Disabled</Badge>;
+  if (agent.disabled_at !== null) return <Badge tone="danger">Switched off</Badge>;
   if (agent.blocked_at === null || agent.blocked_at < agent.last_seen_at) return <Badge tone="good">Active</Badge>;
   return (
     <span class="stack stack-tight">
       <span>
-        <Badge tone="warning">Blocked</Badge>
+        <Badge tone="warning">Turned away</Badge>
       </span>
       <span class="small">{(agent.blocked_reason ?? "").replaceAll("_", " ")}</span>
     </span>

@@ -207,7 +207,7 @@ function Decision({ question }: { readonly question: Question }): JSX.Element {
 function Connection({ connection }: { readonly connection: ConnectionState }): JSX.Element {
   switch (connection.state) {
     case "ready":
-      return <Badge tone="good">Ready</Badge>;
+      return <Badge tone="good">No account needed</Badge>;
   }
 }
 

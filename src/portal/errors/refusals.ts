@@ -1,4 +1,5 @@
 /** Refusals that have nothing to do with an authorization or a sign-in. */
+import { isDatabaseFailure } from "../../db/index.ts";
 import type { ErrorCode, Failure } from "../../errors.ts";
 import type { PortalContext } from "../context.ts";
 import { showError, type ErrorDetails } from "./error-page.tsx";
@@ -27,6 +28,14 @@ const notStaff: ErrorDetails = {
   what: "You are signed in, but your role does not include this.",
   you: "Ask an administrator if you need it. Your own access is under My access.",
   action: { href: "/me", label: "My access" },
+};
+
+const defect: ErrorDetails = {
+  status: 500,
+  reason: "internal",
+  title: "Something went wrong here",
+  what: "This page met a defect of ours.",
+  you: "Try again. If it stays this way, tell your administrator the reference below.",
 };
 
 const notFound: ErrorDetails = {
@@ -70,4 +79,11 @@ export function showUnreadable(c: PortalContext, failed: Failure): Promise<Respo
     what: "What arrived is not a complete form.",
   };
   return showError(c, { ...text, reason: failed.code, you: "Go back and try once more." });
+}
+
+/** Answers what was thrown: a database that does not answer is expected at times, anything else is a defect. */
+export async function showThrown(c: PortalContext, cause: Error): Promise<Response> {
+  const expected = isDatabaseFailure(cause);
+  c.var.visit.platform.log("error", expected ? "The database did not answer" : "A page failed unexpectedly", { cause });
+  return showError(c, expected ? unavailable : defect);
 }

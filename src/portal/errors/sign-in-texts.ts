@@ -8,7 +8,7 @@ const again = "Try to sign in again.";
 const notFromUs: ErrorText = {
   title: "This sign-in did not start in this browser",
   what: "The answer of the identity provider does not belong to a sign-in that was started here, so it was not used.",
-  you: "Start again from here. If a link in a message brought you to this page, close it.",
+  you: "Start again from here, and finish within ten minutes. If a link in a message brought you to this page, close it.",
 };
 
 const badAnswer: ErrorText = {
@@ -65,6 +65,18 @@ export const signInTexts: Readonly<Record<SignInFailure, ErrorText>> = {
     title: "Too many sign-ins",
     what: "There were too many attempts to sign in from your network in a short time.",
     you: "Wait a few minutes and try again.",
+  },
+  issuer_not_told: {
+    ...misconfigured,
+    what: "Several identity providers are set up here, and their answers could be taken for one another. Nobody is sent to them before that is mended.",
+    administrator:
+      "Give the client of each identity provider a secret, choose providers that name themselves in their answers (RFC 9207), or disable those that you do not need. The log names them.",
+  },
+  return_too_long: {
+    title: "This request is too long",
+    what: "The application sent more than Gatehouse can keep while you sign in. You would not have found back to it.",
+    you: "Sign in from the start page first, then go back to the application and connect again.",
+    administrator: "Tell the maker of the application: its redirect URL and state together are too long.",
   },
   state_missing: notFromUs,
   state_unknown: notFromUs,
@@ -123,7 +135,7 @@ export const signInTexts: Readonly<Record<SignInFailure, ErrorText>> = {
     title: "Your account is switched off",
     what: "An administrator has switched your account off in this Gatehouse.",
     you: "Ask your administrator.",
-    administrator: "Enable the person under users, if they may sign in again.",
+    administrator: "Enable the person, if they may sign in again: PATCH /api/v1/users/{id} with {\"enabled\": true}.",
   },
   too_many_users: {
     title: "There is no room for another person",

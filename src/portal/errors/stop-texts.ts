@@ -8,12 +8,12 @@ export const stopTexts: Readonly<Record<StopReason, ErrorText>> = {
   client_unknown: {
     title: "This application is not known here",
     what: "The application that sent you here is not registered with your organisation’s Gatehouse.",
-    you: "Remove the connection in the application, add it again, and try once more. Some applications keep an old registration.",
+    you: "Remove the connection in the application, add it again, and try once more: some applications keep an old registration. If that does not help, ask your administrator to register it.",
     administrator:
-      "Register the application as a client, or let it register itself, and check the client id that it sends.",
+      "Register the application as a client and give it that client id, or let applications register themselves: registration.dynamic in the settings.",
   },
   client_blocked: {
-    title: "This application is blocked",
+    title: "This application is switched off",
     what: "An administrator of your organisation has switched this application off.",
     you: "Ask your administrator whether it may be used.",
     administrator: "Find the application under Agents and enable it there, if it may be used.",

@@ -32,7 +32,7 @@ function whatToAdd(redirect_uri: string | undefined): string {
 /** Texts, never links: whoever made the request chose them. */
 function detailsOf({ client_id, client_name, redirect_uri }: Stop): Child {
   const rows: (readonly [string, Child])[] = [];
-  if (client_name !== undefined) rows.push(["Calls itself", <bdi>{client_name}</bdi>]);
+  if (client_name !== undefined && client_name !== client_id) rows.push(["Calls itself", <bdi>{client_name}</bdi>]);
   if (client_id !== undefined) rows.push(["Client id", <span class="code">{client_id}</span>]);
   if (redirect_uri !== undefined) rows.push(["Redirect URL", <span class="code">{redirect_uri}</span>]);
   return rows.length === 0 ? null : <Facts rows={rows} />;

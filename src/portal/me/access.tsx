@@ -38,7 +38,7 @@ export async function showAccess(c: PortalContext): Promise<Response> {
     <div class="stack stack-wide">
       <div class="stack stack-tight">
         <h1>My access</h1>
-        <p class="muted">AI applications that you allowed to use servers for you.</p>
+        <p class="muted">AI applications that can use servers for you.</p>
       </div>
       {said === undefined ? null : (
         <Notice tone="good">
@@ -80,7 +80,7 @@ function GrantCard(props: {
         rows={[
           ["Servers", servers.length === 0 ? "none" : servers.join(", ")],
           ["Last used", <Moment at={grant.last_used_at} now={now} />],
-          ["Allowed", <Moment at={grant.created_at} now={now} />],
+          ["Since", <Moment at={grant.created_at} now={now} />],
           ["Ends, unless used", <Moment at={grant.expires_at} now={now} />],
           ["Answers go to", destinationText(grant.redirect_uri)],
           ["Allowed from", placeName(grant.source)],

@@ -13,18 +13,23 @@ export async function login(c: PortalContext): Promise<Response> {
   const { visit } = c.var;
   const query = new URL(c.req.url).searchParams;
   const to = single(query, "to");
-  const return_to = (to === undefined ? undefined : await openReturn(visit, to)) ?? "/";
+  const opened = to === undefined ? undefined : await openReturn(visit, to);
+  if (opened?.ok === false && opened.error === "return_too_long") {
+    return showSignInFailure(c, "return_too_long", undefined);
+  }
+  const return_to = opened?.ok === true ? opened.value : "/";
   const again = single(query, "prompt") === "login";
   if (!again && (await currentSession(visit, c.req.raw.headers)) !== undefined) return seeOther(return_to);
   const provider_id = single(query, "provider");
-  const begun = await beginSignIn(visit, {
+  const wish = {
     return_to,
     ...(provider_id === undefined ? {} : { provider_id }),
     ...(again ? { prompt: "login" as const } : {}),
-  });
+  };
+  const begun = await beginSignIn(visit, wish, c.req.raw.headers);
   switch (begun.kind) {
     case "redirect":
-      return seeOther(begun.location, [begun.cookie]);
+      return seeOther(begun.location, begun.cookies);
     case "choose":
       return choose(c, begun.providers, { to, again });
     case "failed":

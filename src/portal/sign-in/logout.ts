@@ -14,5 +14,5 @@ export async function logout(c: PortalContext): Promise<Response> {
   const to = single(fields, "to");
   const back = to === undefined ? undefined : await openReturn(visit, to);
   // "Not you?" leads to the identity provider, which must ask even if it still knows the first person.
-  return seeOther(back === undefined ? "/" : await signInPath(visit, back, { again: true }), [cookie]);
+  return seeOther(back?.ok === true ? await signInPath(visit, back.value, { again: true }) : "/", [cookie]);
 }

@@ -22,16 +22,16 @@ afterAll(() => site.dispose());
 const jwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const tool = `tickets__${plainTool.name}`;
 const created = z.object({ id: z.string() });
-const issued = z.looseObject({ token: z.string() });
+const issued = z.looseObject({ secret: z.string() });
 
 async function registerClient(name: string, oauth: object, servers: readonly string[] = ["tickets"]): Promise<string> {
   return created.parse(await change(site, "POST", "/clients", { name, servers, oauth }, 201)).id;
 }
 
 async function issueSecret(client_id: string): Promise<string> {
-  const { token } = issued.parse(await change(site, "POST", `/clients/${client_id}/secrets`, {}, 201));
-  site.secrets.add(token);
-  return token;
+  const { secret } = issued.parse(await change(site, "POST", `/clients/${client_id}/secrets`, {}, 201));
+  site.secrets.add(secret);
+  return secret;
 }
 
 /** Connects a client of SDK v2 and calls the tool. @returns its text, and what is listed */

@@ -182,7 +182,7 @@ it("A1: a registered confidential client that an administrator approved asks peo
   const body = { name: "Chat platform", servers: ["tickets"], oauth: oauth_ };
   const { id } = z.object({ id: z.string() }).parse(await change(site, "POST", "/clients", body, 201));
   const issued = await change(site, "POST", `/clients/${id}/secrets`, {}, 201);
-  const { token: secret } = z.looseObject({ token: z.string() }).parse(issued);
+  const { secret } = z.looseObject({ secret: z.string() }).parse(issued);
   site.secrets.add(secret);
   const client = { client_id: id };
   const authorized = await authorize(client, `${site.origin}/mcp`);
@@ -213,7 +213,7 @@ describe("A10: a registered client acts for itself", () => {
   it("A10: by its secret", async () => {
     const client_id = await registered({ authentication: "client_secret_basic" });
     const issued = await change(site, "POST", `/clients/${client_id}/secrets`, {}, 201);
-    const { token: secret } = z.looseObject({ token: z.string() }).parse(issued);
+    const { secret } = z.looseObject({ secret: z.string() }).parse(issued);
     site.secrets.add(secret);
     const granted = await grant({ client_id }, oauth.ClientSecretBasic(secret));
     expect(granted.refresh_token).toBeUndefined();

@@ -173,12 +173,12 @@ describe("A10 secrets of clients", () => {
     const { id } = await admin.client({ oauth: machine });
     const { status, body } = await admin.post(`/clients/${id}/secrets`, { name: "ci" });
     expect(status).toBe(201);
-    expect(body.token).toMatch(/^ghs_[A-Za-z0-9_-]{43}$/);
-    expect(await secretsOf(admin)).toEqual([{ kind: "secret", hash: await sha256(body.token), revoked_at: null }]);
+    expect(body.secret).toMatch(/^ghs_[A-Za-z0-9_-]{43}$/);
+    expect(await secretsOf(admin)).toEqual([{ kind: "secret", hash: await sha256(body.secret), revoked_at: null }]);
     for (const path of [`/clients/${id}`, `/clients/${id}/secrets`, "/clients"]) {
-      expect((await admin.get(path)).text).not.toContain(body.token.slice(4));
+      expect((await admin.get(path)).text).not.toContain(body.secret.slice(4));
     }
-    expect(JSON.stringify(admin.events)).not.toContain(body.token);
+    expect(JSON.stringify(admin.events)).not.toContain(body.secret);
   });
 
   it("A10: secrets and tokens of a client are apart", async () => {

@@ -41,6 +41,7 @@ export interface Body {
   readonly warnings: readonly string[];
   readonly servers: readonly string[];
   readonly token: string;
+  readonly secret: string;
   readonly tokens: readonly Body[];
   readonly created_at: number;
   readonly updated_at: number;

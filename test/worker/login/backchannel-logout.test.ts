@@ -1,3 +1,4 @@
+import { env } from "cloudflare:workers";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { limits } from "../../../src/limits.ts";
 import { currentSession, handleBackChannelLogout, providersRepository } from "../../../src/login/index.ts";
@@ -35,13 +36,16 @@ const logoutClaims = (more: Record<string, unknown> = {}): Record<string, unknow
   ...more,
 });
 
-async function post(token: string, more: { type?: string; body?: string } = {}): Promise<Response> {
+async function post(token: string, more: { type?: string; body?: string; DB?: D1Database } = {}): Promise<Response> {
   const request = new Request("https://a.gw.test/login/backchannel-logout", {
     method: "POST",
     headers: { "content-type": more.type ?? "application/x-www-form-urlencoded" },
     body: more.body ?? new URLSearchParams({ logout_token: token }).toString(),
   });
-  return handleBackChannelLogout(await world.visit(), request);
+  const visit = await world.visit();
+  if (more.DB === undefined) return handleBackChannelLogout(visit, request);
+  const bindings = { ...visit.platform.bindings, DB: more.DB };
+  return handleBackChannelLogout({ ...visit, platform: { ...visit.platform, bindings } }, request);
 }
 
 const signed = (claims: Record<string, unknown> = {}, header = {}, by = key): Promise<string> =>
@@ -102,6 +106,22 @@ describe("back-channel logout", () => {
     expect((await post(token)).status).toBe(400);
     expect((await living())[0]).toBe(true);
     expect(world.unknown).toEqual(["logout_replayed"]);
+  });
+
+  it("CO-19: a token that a failure of the database stopped works when the provider tries again", async () => {
+    const DB = new Proxy(env.DB, {
+      get(target, property) {
+        if (property === "batch") return () => Promise.reject(new Error("D1_ERROR: Network connection lost."));
+        const member: unknown = Reflect.get(target, property);
+        return typeof member === "function" ? (member.bind(target) as unknown) : member;
+      },
+    });
+    const token = await signed();
+    await expect(post(token, { DB })).rejects.toThrow();
+    expect(await living()).toEqual([true, true]);
+    expect((await post(token)).status).toBe(200);
+    expect(await living()).toEqual([false, false]);
+    expect((await post(token)).status).toBe(400);
   });
 
   it.each([

@@ -1,6 +1,6 @@
 import { eq } from "drizzle-orm";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { sign_ins } from "../../../src/db/index.ts";
+import { attempts, sign_ins, used_ids } from "../../../src/db/index.ts";
 import { limits } from "../../../src/limits.ts";
 import { beginSignIn, completeSignIn } from "../../../src/login/index.ts";
 import { FakeProvider, makeKey, type Key } from "./fake-provider.ts";
@@ -32,7 +32,7 @@ async function refused(answer: URL, reason: string, who = browser): Promise<void
 describe("the way back from the provider", () => {
   it("CO-02: the provider's URL of one browser, opened in another, signs nobody in", async () => {
     const answer = provider.authorize(await browser.begin());
-    await refused(answer, "other_browser", new Browser(world));
+    await refused(answer, "state_unknown", new Browser(world));
     // The one that began it still can.
     expect((await browser.complete(answer)).kind).toBe("done");
   });
@@ -47,10 +47,11 @@ describe("the way back from the provider", () => {
   });
 
   it("CO-03: only the start of a sign-in sets its cookie, and only on that answer", async () => {
-    const begun = await beginSignIn(await world.visit(), { return_to: "/me" });
-    const cookie = begun.kind === "redirect" ? begun.cookie : "";
-    expect(cookie).toMatch(
-      /^__Host-gatehouse-signin-[0-9a-f]{8}=[A-Za-z0-9_-]{43}; Max-Age=600; Path=\/; Secure; HttpOnly; SameSite=Lax$/,
+    const begun = await beginSignIn(await world.visit(), { return_to: "/me" }, new Headers());
+    const cookies = begun.kind === "redirect" ? begun.cookies : [];
+    expect(cookies).toHaveLength(1);
+    expect(cookies[0]).toMatch(
+      /^__Host-gatehouse-signin-[0-9a-f]{8}=test\.[A-Za-z0-9_-]{400,1000}; Max-Age=600; Path=\/; Secure; HttpOnly; SameSite=Lax$/,
     );
   });
 
@@ -58,7 +59,15 @@ describe("the way back from the provider", () => {
     const attacker = new Browser(world);
     const answer = provider.authorize(await attacker.begin());
     await browser.begin();
-    await refused(answer, "other_browser");
+    await refused(answer, "state_unknown");
+  });
+
+  it("CO-10: the cookie of a sign-in behind a comma in another cookie is none", async () => {
+    const attacker = new Browser(world);
+    const answer = provider.authorize(await attacker.begin());
+    const [[name, value] = []] = [...attacker.cookies];
+    browser.cookies.set("theme", `x,${name}=${value}`);
+    await refused(answer, "state_unknown");
   });
 
   it("CO-11: no state", async () => {
@@ -127,16 +136,39 @@ describe("the way back from the provider", () => {
     await expectNothing(world, provider);
   });
 
-  it("CO-11: the row keeps no secret in the clear", async () => {
+  it("CO-11: the cookie shows no secret, and opens for nobody who changes it", async () => {
     const location = await browser.begin();
-    const rows = await world.database.select().from(sign_ins).where(eq(sign_ins.tenant_id, world.tenant));
-    const stored = JSON.stringify(rows);
-    const secrets = [
-      location.searchParams.get("state"),
-      location.searchParams.get("nonce"),
-      ...browser.cookies.values(),
-    ];
-    expect(secrets.filter((secret) => secret === null || stored.includes(secret))).toEqual([]);
+    const [[name = "", cookie = ""] = []] = [...browser.cookies];
+    const bytes = Uint8Array.fromBase64(cookie.split(".")[1] ?? "", { alphabet: "base64url" });
+    const shown = cookie + new TextDecoder("latin1").decode(bytes);
+    const secrets = ["state", "nonce", "code_challenge"].map((one) => location.searchParams.get(one) ?? "none");
+    expect(secrets.filter((secret) => shown.includes(secret))).toEqual([]);
+    browser.cookies.set(name, `${cookie.slice(0, 60)}${cookie[60] === "A" ? "B" : "A"}${cookie.slice(61)}`);
+    await refused(provider.authorize(location), "state_unknown");
+  });
+
+  it("CO-11: sign-ins that nobody finishes leave nothing behind but one count, so that they keep nobody out", async () => {
+    for (let count = 0; count < 20; count += 1) await new Browser(world).begin();
+    for (const table of [sign_ins, used_ids])
+      expect(await world.database.select().from(table).where(eq(table.tenant_id, world.tenant))).toEqual([]);
+    const counts = await world.database.select().from(attempts).where(eq(attempts.tenant_id, world.tenant));
+    expect(counts.map((row) => row.attempts)).toEqual([20]);
+  });
+
+  it("CO-11: a browser holds the newest sign-ins; the oldest make room, and its session stays", async () => {
+    await browser.signIn(provider);
+    const session = browser.cookies.get("__Host-gatehouse");
+    const return_to = `/me?${"a".repeat(6_000)}`;
+    const answers: URL[] = [];
+    for (let count = 0; count < 4; count += 1) answers.push(provider.authorize(await browser.begin({ return_to })));
+    const held = [...browser.cookies]
+      .map(([name, value]) => name.length + value.length)
+      .reduce((sum, one) => sum + one);
+    expect(held).toBeLessThan(limits.signInCookies_chars + 200);
+    expect(browser.cookies.get("__Host-gatehouse")).toBe(session);
+    const [first, , , last] = answers;
+    expect(await browser.complete(last ?? "")).toMatchObject({ kind: "done", return_to });
+    expect(reasonOf(await browser.complete(first ?? ""))).toBe("state_unknown");
   });
 
   it("CO-18: an answer with the issuer of another provider gets no token request", async () => {
@@ -157,6 +189,14 @@ describe("the way back from the provider", () => {
     const answer = second.authorize(location);
     await refused(answer, "issuer_mismatch");
     expect(other.tokenRequests).toEqual([]);
+  });
+
+  it("CO-18: a provider that says at the end that it names no issuer, unlike at the start, is not believed", async () => {
+    const answer = provider.authorize(await browser.begin());
+    answer.searchParams.delete("iss");
+    provider.discovery = { authorization_response_iss_parameter_supported: undefined };
+    world.advance(2 * limits.documentLife_ms_min);
+    await refused(answer, "issuer_missing");
   });
 
   it("CO-18: a provider that sends no issuer, and does not say that it would, is accepted", async () => {

@@ -18,7 +18,7 @@ beforeEach(async () => {
   provider = new FakeProvider("https://idp.test", key);
 });
 
-const begin = async () => beginSignIn(await world.visit(), { return_to: "/" });
+const begin = async () => beginSignIn(await world.visit(), { return_to: "/" }, new Headers());
 
 describe("what a provider publishes", () => {
   it.each([

@@ -89,6 +89,11 @@ describe("web sessions", () => {
     ["a cookie with another case", (value: string) => `__host-gatehouse=${value}`],
     ["a value with something behind it", (value: string) => `${cookie}=${value}=`],
     ["a value in quotes", (value: string) => `${cookie}="${value}"`],
+    ["a name behind a comma in another cookie", (value: string) => `theme=x,${cookie}=${value}`],
+    ["a name behind a comma and a space", (value: string) => `theme=x, ${cookie}=${value}`],
+    ["one with a second one behind a comma", (value: string) => `${cookie}=${value}; theme=x,${cookie}=${value}`],
+    ["two headers that were joined", (value: string) => `${cookie}=${value}, ${cookie}=${"B".repeat(43)}`],
+    ["a value with a comma behind it", (value: string) => `${cookie}=${value},x=1`],
   ])("CO-15: %s is no session", async (_name, header) => {
     await signedIn();
     const headers = new Headers({ cookie: header(browser.cookies.get(cookie) ?? "") });

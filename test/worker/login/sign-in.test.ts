@@ -70,7 +70,7 @@ describe("sign-in", () => {
     expect(location.searchParams.has("prompt")).toBe(false);
   });
 
-  it("TK-06: state, nonce, verifier and cookie are four values of 256 bits, drawn anew for each sign-in", async () => {
+  it("TK-06: state, nonce, verifier and session are four values of 256 bits, drawn anew for each sign-in", async () => {
     await world.configure(provider);
     await browser.signIn(provider);
     await browser.signIn(provider);
@@ -143,7 +143,7 @@ describe("sign-in", () => {
     const other = new FakeProvider("https://other.test", key);
     const second = await world.configure(other, { name: "Contractors", kind: "okta" });
     await world.configure(new FakeProvider("https://off.test", key), { enabled: false });
-    const begun = await beginSignIn(await world.visit(), { return_to: "/" });
+    const begun = await beginSignIn(await world.visit(), { return_to: "/" }, new Headers());
     expect(begun).toEqual({
       kind: "choose",
       providers: [
@@ -154,7 +154,7 @@ describe("sign-in", () => {
   });
 
   it("A1: without a provider nobody can sign in", async () => {
-    expect(await beginSignIn(await world.visit(), { return_to: "/" })).toEqual({
+    expect(await beginSignIn(await world.visit(), { return_to: "/" }, new Headers())).toEqual({
       kind: "failed",
       reason: "no_provider",
     });
@@ -162,14 +162,14 @@ describe("sign-in", () => {
 
   it("CVE-2026-1486: a disabled provider begins no sign-in", async () => {
     const { id } = await world.configure(provider, { enabled: false });
-    const begun = await beginSignIn(await world.visit(), { return_to: "/", provider_id: id });
+    const begun = await beginSignIn(await world.visit(), { return_to: "/", provider_id: id }, new Headers());
     expect(begun).toMatchObject({ kind: "failed" });
     expect(world.sent).toEqual([]);
   });
 
   it("A1: sign-ins of one network are limited; another network is not", async () => {
     await world.configure(provider);
-    const begin = async (network: string) => beginSignIn(await world.visit(network), { return_to: "/" });
+    const begin = async (network: string) => beginSignIn(await world.visit(network), { return_to: "/" }, new Headers());
     expect((await begin("198.51.100.0/24")).kind).toBe("redirect");
     const counted = { attempts: limits.signInsPerNetwork_count - 1 };
     await world.database.update(attempts).set(counted).where(eq(attempts.tenant_id, world.tenant));

@@ -171,9 +171,9 @@ export class Browser {
 
   /** Begins a sign-in. @returns the URL at the provider */
   async begin(wish: Partial<SignInWish> = {}): Promise<URL> {
-    const begun = await beginSignIn(await this.#world.visit(), { return_to: "/me", ...wish });
+    const begun = await beginSignIn(await this.#world.visit(), { return_to: "/me", ...wish }, this.headers);
     if (begun.kind !== "redirect") throw new Error(JSON.stringify(begun));
-    this.store(begun.cookie);
+    this.store(...begun.cookies);
     return new URL(begun.location);
   }
 

@@ -131,10 +131,54 @@ describe("the switch", () => {
     expect(await world.database.$count(revocations, eq(revocations.tenant_id, world.tenant))).toBe(0);
   });
 
-  it("S10: an agent that was never seen is absent", async () => {
+  it.each(["https://app.example.com", "x", crypto.randomUUID()])(
+    "S10: %s, which is no client, is absent",
+    async (id) => {
+      const world = await createWorld();
+      expect(await inventory(world).setDisabled(id, true, 1)).toBe("absent");
+      expect(await world.database.$count(revocations, eq(revocations.tenant_id, world.tenant))).toBe(0);
+      expect(await inventory(world).get(id)).toBeUndefined();
+    },
+  );
+
+  it("S10: a client that is not listed is switched off, and not on", async () => {
     const world = await createWorld();
-    expect(await inventory(world).setDisabled(url, true, 1)).toBe("absent");
-    expect(await world.database.$count(revocations, eq(revocations.tenant_id, world.tenant))).toBe(0);
+    expect(await inventory(world).setDisabled(url, false, 1)).toBe("absent");
+    await fill(world, "u1");
+    expect(await inventory(world).setDisabled(url, true, 1)).toBe("done");
+    expect(await inventory(world).get(url)).toMatchObject({ kind: "unknown", name: "app.example.com", disabled_at: 1 });
+    await noteAgent(world.visit, { client });
+    expect(await inventory(world).get(url)).toMatchObject({ kind: "document", name: "Example", disabled_at: 1 });
+  });
+});
+
+/** As many agents as there may be, seen in their order. */
+async function fill({ tenant }: World, owner_id: string): Promise<void> {
+  await env.DB.prepare(
+    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${limits.agents_count})
+     INSERT INTO agents (tenant_id, id, kind, name, owner_id, first_seen_at, last_seen_at)
+     SELECT ?, 'https://m.test/' || i, 'document', 'x', ?, i, i FROM n`,
+  )
+    .bind(tenant, owner_id)
+    .run();
+}
+
+describe("a full inventory", () => {
+  it("CR-14: takes a new client for the one that was seen longest ago and that nobody allows anything now", async () => {
+    const world = await createWorld();
+    await fill(world, "u1");
+    const grant = {
+      ...{ tenant_id: world.tenant, id: crypto.randomUUID(), user_id: "u1", client_id: "https://m.test/1" },
+      ...{ client_name: "x", redirect_uri: "r", resource: "x", scope: "mcp", servers: "[]", source: "{}" },
+      ...{ created_at: 0, expires_at: world.clock.now() + 1_000 },
+    };
+    await world.database.insert(grants).values(grant);
+    expect(await inventory(world).setDisabled("https://m.test/2", true, 1)).toBe("done");
+    await noteAgent(world.visit, { client, user_id: "u2" });
+    const listed = async (n: number) => (await inventory(world).get(`https://m.test/${n}`)) !== undefined;
+    expect([await listed(1), await listed(2), await listed(3), await listed(4)]).toEqual([true, true, false, true]);
+    expect(await inventory(world).get(url)).toMatchObject({ owner_id: "u2" });
+    expect(await world.database.$count(agents, eq(agents.tenant_id, world.tenant))).toBe(limits.agents_count);
   });
 });
 

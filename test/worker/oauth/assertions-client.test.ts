@@ -1,4 +1,6 @@
 /** Clients that act for themselves: by secret, by their own signature. */
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { limits } from "../../../src/limits.ts";
 import { json, sign, type Signer } from "../trust/support.ts";
@@ -217,5 +219,76 @@ describe("client_credentials", () => {
     const asked = await ask();
     expect([asked.status, asked.error]).toEqual([503, "temporarily_unavailable"]);
     expect(asked.body).not.toHaveProperty("access_token");
+  });
+});
+
+describe("keys that strangers name", () => {
+  const [id, jwks_uri] = ["https://app.example/c.json", "https://keys.example/keys"];
+
+  beforeEach(() => {
+    client_id = id;
+    const document = {
+      ...{ client_id: id, client_name: "App", redirect_uris: ["https://app.example/cb"], jwks_uri },
+      token_endpoint_auth_method: "private_key_jwt",
+    };
+    world.serve("app.example", () => json(document));
+    world.serve("keys.example", () => json({ keys: [signer.jwk] }));
+  });
+
+  /** `invalid_grant`: the client was authenticated, and has no such token. */
+  const refresh = async (by = signer, header: Record<string, unknown> = { kid: "c1" }): Promise<unknown> =>
+    (await world.ask({ ...(await asserting({}, header, by)), grant_type: "refresh_token", refresh_token: "x" })).error;
+
+  const kept = (name: string): Promise<number> =>
+    runInDurableObject(env.DOCUMENTS.getByName(`${world.tenant}:${name}`), (_instance, { storage: { sql } }) =>
+      sql.exec("SELECT name FROM sqlite_master WHERE name = 'documents'").toArray().length === 0
+        ? 0
+        : sql.exec<{ count: number }>("SELECT count(*) AS count FROM documents").one().count,
+    );
+
+  it("CR-12: they are kept apart from those of providers, and only once they signed something", async () => {
+    expect(await refresh(other)).toBe("invalid_client");
+    expect(await refresh(other, { kid: "c9" })).toBe("invalid_client");
+    expect(await kept("clients/keys.example")).toBe(0);
+    expect(await refresh()).toBe("invalid_grant");
+    expect([await kept("clients/keys.example"), await kept("keys.example")]).toEqual([1, 0]);
+    const asked = world.seen.length;
+    expect(await refresh()).toBe("invalid_grant");
+    expect(world.seen).toHaveLength(asked);
+  });
+
+  it("CR-12: an assertion that no key can have signed costs one request for keys", async () => {
+    expect(await refresh(other, { kid: "c9" })).toBe("invalid_client");
+    expect(world.seen.filter((seen) => seen === jwks_uri)).toHaveLength(1);
+  });
+
+  it("CR-12: they are under the budget of strangers, and the keys of a client that is known are not", async () => {
+    expect(await refresh()).toBe("invalid_grant");
+    world.advance(limits.documentLife_ms_max);
+    for (let count = 0; count <= limits.documentsPerNetwork_count; count += 1) {
+      const named = `https://h${count}.example/c`;
+      await world.ask({ grant_type: "refresh_token", refresh_token: "x", client_id: named });
+    }
+    expect(await refresh()).toBe("invalid_grant");
+    const another = "https://app.example/d.json";
+    world.serve("app.example", () =>
+      json({
+        ...{ client_id: another, client_name: "App", redirect_uris: ["https://app.example/cb"] },
+        ...{ jwks_uri: "https://keys.example/others", token_endpoint_auth_method: "private_key_jwt" },
+      }),
+    );
+    client_id = another;
+    expect(await refresh()).toBe("temporarily_unavailable");
+    world.advance(limits.documentsPerNetwork_ms);
+    expect(await refresh()).toBe("invalid_grant");
+  });
+
+  it("RP-16: a key that was taken out of the set signs no more once the set was fetched", async () => {
+    expect(await refresh()).toBe("invalid_grant");
+    world.advance(limits.documentLife_ms_max);
+    world.serve("keys.example", () => json({ keys: [other.jwk] }));
+    expect(await refresh()).toBe("invalid_client");
+    world.close("keys.example");
+    expect(await refresh()).toBe("invalid_client");
   });
 });

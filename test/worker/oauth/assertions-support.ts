@@ -48,7 +48,8 @@ export interface World {
   close(host: string): void;
   failAudit(): void;
   visit(): Promise<Visit>;
-  ask(parameters: Record<string, string>, headers?: Record<string, string>): Promise<Asked>;
+  /** @param network where the request comes from */
+  ask(parameters: Record<string, string>, headers?: Record<string, string>, network?: string): Promise<Asked>;
   /** Claims of a token that the endpoint issued, as `/mcp` would see them. */
   claims(asked: Asked, resource?: string): Promise<AccessClaims>;
   addServer(slug: string, access?: unknown): Promise<string>;
@@ -130,11 +131,11 @@ export async function createWorld(): Promise<World> {
     serve: (host, answer) => void hosts.set(host, answer),
     close: (host) => void hosts.delete(host),
     failAudit: () => void (auditFails = true),
-    async ask(parameters, headers = {}) {
+    async ask(parameters, headers = {}, network = "203.0.113.0/24") {
       const body = new URLSearchParams(parameters).toString();
       const type = { "content-type": "application/x-www-form-urlencoded" };
       const request = new Request(`${origin}/oauth/token`, { method: "POST", headers: { ...type, ...headers }, body });
-      const response = await handleToken(await visit(), request);
+      const response = await handleToken({ ...(await visit()), source: { country: "CH", network } }, request);
       const answered: Record<string, unknown> = await response.json();
       return { status: response.status, headers: response.headers, body: answered, error: answered["error"] ?? "ok" };
     },

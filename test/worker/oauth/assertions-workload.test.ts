@@ -45,8 +45,12 @@ const claims = (more: Record<string, unknown> = {}): Record<string, unknown> => 
   ...more,
 });
 
-const ask = async (more?: Record<string, unknown>, parameters: Record<string, string> = {}, by = signer) =>
-  world.ask({ grant_type: jwtBearer, assertion: await sign(by, claims(more)), ...parameters });
+const ask = async (
+  more?: Record<string, unknown>,
+  parameters: Record<string, string> = {},
+  by = signer,
+  network?: string,
+) => world.ask({ grant_type: jwtBearer, assertion: await sign(by, claims(more)), ...parameters }, {}, network);
 
 /** Nobody proved anything: it is counted, and nothing else happens. */
 async function expectUnknown(asked: Asked, reason: string): Promise<void> {
@@ -113,9 +117,9 @@ describe("who is not the workload", () => {
     ["A10: a claim in other letters", { repository: "Acme/Deploy" }, "workload_unknown"],
     ["A10: a claim that is a list", { repository: [repository] }, "workload_unknown"],
     ["A10: no such claim", { repository: undefined }, "workload_unknown"],
-    ["RP-11: an issuer with a slash", { iss: `${issuer}/` }, "workload_unknown"],
-    ["RP-11: an issuer in capitals", { iss: "https://TOKEN.ci.example" }, "workload_unknown"],
-    ["RP-11: part of the issuer", { iss: "https://token.ci" }, "workload_unknown"],
+    ["RP-11: an issuer with a slash", { iss: `${issuer}/` }, "workload_issuer"],
+    ["RP-11: an issuer in capitals", { iss: "https://TOKEN.ci.example" }, "workload_issuer"],
+    ["RP-11: part of the issuer", { iss: "https://token.ci" }, "workload_issuer"],
     ["RP-10: no subject", { sub: undefined }, "jwt_claim_missing"],
     ["RP-10: another audience", { aud: "https://b.gw.test" }, "jwt_audience"],
     ["RP-18: an expired one", { iat: 1, exp: 2 }, "jwt_expired"],
@@ -167,6 +171,75 @@ describe("who is not the workload", () => {
     expect([asked.status, asked.error]).toEqual([401, "invalid_client"]);
     expect(world.events).toEqual([]);
   });
+});
+
+describe("who presents what is not valid", () => {
+  const forged = (more: Record<string, unknown>): Promise<Asked> => ask(more, {}, other);
+
+  it("A10: a word of the rules is no issuer", async () => {
+    await expectUnknown(await ask({ iss: "workloads" }), "workload_issuer");
+  });
+
+  it("A10: is held off with invented issuers before anything is looked up, from its network only", async () => {
+    for (let count = 0; count < limits.unknownIssuers_count; count += 1) {
+      expect((await forged({ iss: `https://i${count}.example` })).error).toBe("invalid_grant");
+    }
+    const asked = await ask();
+    expect([asked.status, asked.error]).toEqual([429, "slow_down"]);
+    expect(asked.headers.get("retry-after")).toBe("300");
+    expect(world.unknown.at(-1)).toBe("assertion_held_off");
+    expect(world.events).toEqual([]);
+    expect((await ask({}, {}, signer, "198.51.100.0/24")).status).toBe(200);
+    world.advance(limits.assertionFailures_ms);
+    expect((await ask()).status).toBe(200);
+  });
+
+  it("A10: is held off at one issuer of ours, and not at another", async () => {
+    const elsewhere = "https://cluster.example";
+    await world.addClient({ workloads: [{ issuer: elsewhere, claims: { repository } }] });
+    publishIssuer({ set: world.serve }, elsewhere, signer);
+    for (let count = 0; count < limits.assertionFailures_count; count += 1) {
+      expect((await forged(count % 2 === 0 ? {} : { repository: "acme/no" })).error).toBe("invalid_grant");
+    }
+    expect((await ask()).error).toBe("slow_down");
+    expect((await ask({ iss: elsewhere })).status).toBe(200);
+  });
+
+  it("A10: of parallel ones those past the maximum learn nothing", async () => {
+    const all = await Promise.all(
+      Array.from({ length: 3 * limits.unknownIssuers_count }, (_, n) => forged({ iss: `https://i${n}.example` })),
+    );
+    expect(all.filter(({ error }) => error === "invalid_grant")).toHaveLength(limits.unknownIssuers_count);
+    expect(all.filter(({ error }) => error === "slow_down")).toHaveLength(2 * limits.unknownIssuers_count);
+  });
+
+  it("A10: an issuer that is down holds nobody off", async () => {
+    world.close("token.ci.example");
+    for (let count = 0; count <= limits.assertionFailures_count; count += 1) {
+      expect((await ask()).error).toBe("temporarily_unavailable");
+    }
+  });
+
+  it("A10: a client that authenticates is not held off for others of its network", async () => {
+    await world.addSecret(client_id, "s".repeat(43));
+    for (let count = 0; count <= limits.unknownIssuers_count; count += 1) {
+      await forged({ iss: `https://i${count}.example` });
+    }
+    const [assertion, headers] = [await sign(signer, claims()), { authorization: `Basic ${btoa(`${client_id}:x`)}` }];
+    expect((await world.ask({ grant_type: jwtBearer, assertion }, headers)).error).toBe("invalid_client");
+  });
+});
+
+it("A10: rules are told apart among many clients of one issuer, and no more rows are read than decide", async () => {
+  for (let count = 0; count < 50; count += 1) {
+    await world.addClient({ workloads: [{ issuer, claims: { repository: `acme/${count}`, environment: "prod" } }] });
+  }
+  const wanted = await world.addClient({
+    workloads: [{ issuer, claims: { repository: "acme/7", environment: "stage", 'a.b"$': 'x"y' } }],
+  });
+  const told = { repository: "acme/7", environment: "stage", 'a.b"$': 'x"y', other: ["x"] };
+  expect(await world.claims(await ask(told))).toMatchObject({ client_id: wanted });
+  expect((await ask({ ...told, environment: "test" })).error).toBe("invalid_grant");
 });
 
 it("RP-17: while the issuer is down it says so, and nothing is used up", async () => {

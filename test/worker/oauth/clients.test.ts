@@ -228,9 +228,41 @@ describe("metadata documents", () => {
   it("CR-12: other documents of a host are refused past its budget", async () => {
     const world = await createWorld();
     world.serve("app.example.com", () => new Response("", { status: 404 }));
-    for (let n = 0; n < limits.documentsPerHost_count; n += 1) await resolveClient(world.visit, `${url}?${n}`);
+    for (let n = 0; n < limits.documentsPerHost_count; n += 1) {
+      await resolveClient(world.from(`198.51.${n}.0/24`), `${url}?${n}`);
+    }
     expect(await outcome(world, url)).toBe("too_many_requests: document_host_budget");
     expect(world.seen).toHaveLength(limits.documentsPerHost_count);
+  });
+
+  it("CR-12: documents that one network invented are refused to it past its budget", async () => {
+    const world = await createWorld();
+    for (let n = 0; n < limits.documentsPerNetwork_count; n += 1) {
+      await resolveClient(world.visit, `https://h${n}.example.com/c`);
+    }
+    world.publish(document);
+    expect(await outcome(world, url)).toBe("too_many_requests: document_network_budget");
+    expect(await outcome({ ...world, visit: world.from("198.51.100.0/24") }, url)).toBe("document");
+    expect(await outcome(world, url)).toBe("document");
+  });
+
+  it("CR-10: an invalid document is fetched once for each request, and leaves nothing behind", async () => {
+    const world = await published({ client_name: "" });
+    expect(await outcome(world, url)).toBe("client_document_invalid: document_client_name");
+    expect(world.seen).toEqual([url]);
+    world.publish(document);
+    expect(await outcome(world, url)).toBe("document");
+  });
+
+  it("CR-10: a client whose document turned invalid is refused, and does not come back while its host is down", async () => {
+    const world = await published();
+    expect(await outcome(world, url)).toBe("document");
+    world.clock.advance(limits.documentLife_ms_max);
+    const other = { ...document, client_id: "https://app.example.com/other.json" };
+    world.serve("app.example.com", () => Response.json(other));
+    expect(await outcome(world, url)).toBe("client_document_invalid: document_client_id");
+    world.serve("app.example.com", () => new Response("", { status: 503 }));
+    expect(await outcome(world, url)).toBe("unavailable: document_status");
   });
 
   it("CR-17: nothing is inherited and unknown members mean nothing", async () => {

@@ -194,7 +194,8 @@ async function addPerson(
   const provider_id = crypto.randomUUID();
   await database.insert(identity_providers).values({
     ...{ tenant_id: tenant, id: provider_id, kind: "generic", name: "IdP", issuer: "https://idp.test" },
-    ...{ client_id: "gatehouse", credential: null, options: "{}", token_endpoint_origin: null, enabled: true },
+    ...{ client_id: "gatehouse", credential: null, token_endpoint_origin: null, enabled: true },
+    options: JSON.stringify({ roles: { member: { everyone: true } } }),
     ...{ revision: 1, created_at: now, updated_at: now },
   });
   const user: User = {

@@ -4,7 +4,11 @@ import { eq } from "drizzle-orm";
 import * as fc from "fast-check";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { consents, grants } from "../../../src/db/index.ts";
+import { failure } from "../../../src/errors.ts";
 import { limits } from "../../../src/limits.ts";
+import { consentRows } from "../../../src/oauth/consent/consent-rows.ts";
+import { err } from "../../../src/ports.ts";
+import { countAttempt } from "../../../src/trust/index.ts";
 import {
   approve,
   decline,
@@ -30,7 +34,8 @@ describe("the object of a grant", () => {
     for (let code = 0; code < 100; code += 1) {
       const grant = object();
       await grant.create(fresh, 0);
-      const outcomes = await Promise.all(Array.from({ length: 50 }, () => grant.redeem(redemption, 1)));
+      const present = (n: number) => grant.redeem({ ...redemption, refresh_nonce: `r1-${n}` }, 1);
+      const outcomes = await Promise.all(Array.from({ length: 50 }, (_, n) => present(n)));
       expect(outcomes.filter((outcome) => outcome === "redeemed")).toHaveLength(1);
     }
     // 5,000 calls.
@@ -54,6 +59,43 @@ describe("the object of a grant", () => {
       return answer.kind === "repeated" ? answer.sealed : answer.kind === "rotated" ? `sealed r2-${i}` : answer.kind;
     });
     expect(new Set(await Promise.all(asked)).size).toBe(1);
+  });
+
+  it("TK-01: tells what a move would do and makes it only when it is taken", async () => {
+    const grant = object();
+    await grant.create(fresh, 0);
+    expect(await grant.redeem(redemption, 1, "foresee")).toBe("redeemed");
+    expect(await grant.redeem(redemption, 1, "take")).toBe("redeemed");
+    const rotation = (nonce: string) => ({
+      ...{ generation: 1, nonce: "r1", successor: successor(nonce), ends_at: 10 ** 9 },
+    });
+    expect(await grant.rotate(rotation("a"), 2, "foresee")).toEqual({ kind: "rotated" });
+    expect(await grant.rotate(rotation("b"), 3, "take")).toEqual({ kind: "rotated" });
+    expect(await grant.rotate(rotation("c"), 4, "foresee")).toEqual({ kind: "repeated", sealed: "sealed b" });
+  });
+
+  it("TK-14: makes a move once for whoever asks again because the answer was lost", async () => {
+    const grant = object();
+    await grant.create(fresh, 0);
+    expect([await grant.redeem(redemption, 1), await grant.redeem(redemption, 1)]).toEqual(["redeemed", "redeemed"]);
+    const rotation = { generation: 1, nonce: "r1", successor: successor("r2"), ends_at: 10 ** 9 };
+    const [one, again] = [await grant.rotate(rotation, 2), await grant.rotate(rotation, 2)];
+    expect([one, again]).toEqual([{ kind: "rotated" }, { kind: "rotated" }]);
+    expect(await grant.redeem({ ...redemption, refresh_nonce: "other" }, 3)).toBe("replayed");
+  });
+
+  it("TK-12: is ended by a reuse that it only foresees", async () => {
+    const grant = object();
+    await grant.create(fresh, 0);
+    await grant.redeem(redemption, 1);
+    const rotation = (generation: number, nonce: string) => ({
+      ...{ generation, nonce, successor: successor(`r${generation + 1}`), ends_at: 10 ** 9 },
+    });
+    await grant.rotate(rotation(1, "r1"), 2);
+    await grant.rotate(rotation(2, "r2"), 3);
+    const stolen = { ...rotation(1, "r1"), successor: successor("thief") };
+    expect(await grant.rotate(stolen, 4, "foresee")).toEqual({ kind: "reused" });
+    expect(await grant.rotate(rotation(3, "r3"), 5)).toEqual({ kind: "ended" });
   });
 
   it("TK-01: knows nothing of a code that is not its own, and is not changed by it", async () => {
@@ -219,6 +261,69 @@ describe("consent", () => {
     expect(await rememberedConsent(visit, world.user, request, offered)).toBeDefined();
     expect(await revokeGrants(visit, { id: request.id }, "user")).toBe(1);
     expect(await rememberedConsent(visit, world.user, request, offered)).toBeUndefined();
+  });
+
+  it("CO-09: is not remembered where it could not be recorded", async () => {
+    const own = await createGrantWorld();
+    const visit = await own.visit();
+    const known = await findClient(visit, own.client_id);
+    if (!known.ok) throw new Error(known.error.reason);
+    const recorder = { record: () => Promise.resolve(err(failure("audit_unavailable"))) };
+    const request = await own.request();
+    const silent = { ...visit, recorder };
+    const answer = await approve(silent, own.session, request, known.value, [own.up], { remember: true });
+    expect(answer).toMatchObject({ kind: "stopped", stop: { reason: "unavailable" } });
+    expect(await own.database.$count(consents, eq(consents.tenant_id, own.tenant))).toBe(0);
+  });
+
+  it("S: is remembered for so many redirect URIs of a client and endpoint, the oldest go", async () => {
+    const own = await createGrantWorld();
+    const port = (n: number) => `http://127.0.0.1:${5_000 + n}/cb`;
+    const answers = consentRows(own.database, own.tenant);
+    const key = { user_id: own.user.id, client_id: "c", resource: `${origin}/mcp`, scope: "mcp" };
+    for (let n = 0; n <= limits.consentsPerClient_count; n += 1) {
+      const times = { given_at: n, expires_at: 10 ** 15 };
+      await answers.remember({ ...key, redirect_uri: port(n), offered: [], servers: [], ...times });
+    }
+    const find = (n: number) => answers.find({ ...key, redirect_uri: port(n) }, [], 0);
+    expect([await find(0), await find(1), await find(limits.consentsPerClient_count)]).toEqual([undefined, [], []]);
+    expect(await own.database.$count(consents, eq(consents.tenant_id, own.tenant))).toBe(
+      limits.consentsPerClient_count,
+    );
+  });
+
+  it("S: is remembered so often for a person, the oldest go, and those of others stay", async () => {
+    const own = await createGrantWorld();
+    const insert = (user: string, count: number) =>
+      env.DB.prepare(
+        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
+         INSERT INTO consents (tenant_id, user_id, client_id, redirect_uri, resource, scope, offered, servers, given_at, expires_at)
+         SELECT ?, ?, 'c' || i, 'r', 'x', 'mcp', '[]', '[]', i, 1000000000000000 FROM n`,
+      )
+        .bind(own.tenant, user)
+        .run();
+    await insert(own.user.id, limits.consentsPerUser_count);
+    await insert("other", 1);
+    const answers = consentRows(own.database, own.tenant);
+    const key = { user_id: own.user.id, client_id: "new", redirect_uri: "r", resource: "x", scope: "mcp" };
+    await answers.remember({ ...key, offered: [], servers: [], given_at: 10 ** 6, expires_at: 10 ** 15 });
+    const found = (client_id: string, user_id = own.user.id) => answers.find({ ...key, client_id, user_id }, [], 0);
+    expect([await found("c1"), await found("c2"), await found("new"), await found("c1", "other")]).toEqual([
+      ...[undefined, [], [], []],
+    ]);
+  });
+
+  it("S: is refused to a person who gave it too often within the hour", async () => {
+    const own = await createGrantWorld();
+    const rule = { purpose: "grants_made", count_max: limits.grantsMade_count, window_ms: limits.grantsMade_ms };
+    for (let n = 1; n < limits.grantsMade_count; n += 1)
+      await countAttempt(own.database, own.tenant, rule, own.user.id, own.clock.now());
+    const { body } = await own.redeem(await own.consent());
+    await expect(own.consent()).rejects.toThrow("none:too_many_requests");
+    expect(await own.database.$count(grants, eq(grants.tenant_id, own.tenant))).toBe(1);
+    expect((await own.refresh(body["refresh_token"])).status).toBe(200);
+    own.clock.jump(limits.grantsMade_ms);
+    await own.consent();
   });
 
   it("S: is refused to a person with too many living grants", async () => {

@@ -231,14 +231,39 @@ describe("floods", () => {
     expect(await rowsOf(world)).toHaveLength(limits.registrationsPerTenant_count);
   }, 20_000);
 
-  it("CR-14: a tenant holds so many, until unused ones expire", async () => {
-    const world = await createWorld();
+  /** As many clients as a tenant holds, the oldest first; the first `used_count` of them have a living grant. */
+  async function fill(world: Awaited<ReturnType<typeof createWorld>>, used_count: number): Promise<void> {
+    const { DB } = world.visit.platform.bindings;
     const numbers = JSON.stringify(Array.from({ length: limits.dynamicClients_count }, (_, n) => n));
-    await world.visit.platform.bindings.DB.prepare(
-      "INSERT INTO dynamic_clients SELECT ?1, 'c' || value, '{}', NULL, 0, ?2 FROM json_each(?3)",
-    )
-      .bind(world.tenant, world.clock.now() + 2 * later_ms, numbers)
-      .run();
+    const end = world.clock.now() + 2 * later_ms;
+    await DB.batch([
+      DB.prepare("INSERT INTO dynamic_clients SELECT ?1, 'c' || value, '{}', NULL, value, ?2 FROM json_each(?3)").bind(
+        ...[world.tenant, end, numbers],
+      ),
+      DB.prepare(
+        `INSERT INTO grants (tenant_id, id, user_id, client_id, client_name, redirect_uri, resource, scope, servers, source, created_at, expires_at)
+         SELECT ?1, 'g' || value, 'u', 'c' || value, '', '', '', '', '[]', '{}', 0, ?2 FROM json_each(?3) WHERE value < ?4`,
+      ).bind(...[world.tenant, end, numbers, used_count]),
+    ]);
+  }
+
+  it("CR-14: a full table makes room by forgetting the oldest client that nobody allows anything", async () => {
+    const world = await createWorld();
+    await fill(world, 2);
+    expect((await register(world.visit, publicClient)).status).toBe(201);
+    const ids = (await rowsOf(world)).map(({ id }) => id);
+    expect(ids).toHaveLength(limits.dynamicClients_count);
+    expect([ids.includes("c0"), ids.includes("c1"), ids.includes("c2"), ids.includes("c3")]).toEqual([
+      true,
+      true,
+      false,
+      true,
+    ]);
+  });
+
+  it("CR-14: a table full of clients in use takes no other, until some expire", async () => {
+    const world = await createWorld();
+    await fill(world, limits.dynamicClients_count);
     const { status, body } = await register(world.visit, publicClient);
     expect([status, body["error"]]).toEqual([503, "temporarily_unavailable"]);
     world.clock.advance(2 * later_ms);

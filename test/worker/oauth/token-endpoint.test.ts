@@ -1,6 +1,8 @@
+import { env } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
+import { decodeJwt } from "jose";
 import { beforeEach, describe, expect, it } from "vitest";
-import { grants, redirect_uris } from "../../../src/db/index.ts";
+import { clients, grants, identity_providers, redirect_uris } from "../../../src/db/index.ts";
 import { limits } from "../../../src/limits.ts";
 import { findClient, handleToken } from "../../../src/oauth/index.ts";
 import { redeemCode } from "../../../src/oauth/grants/redeem-code.ts";
@@ -24,6 +26,12 @@ beforeEach(async () => {
 
 const outcome = ({ status, body }: Answer): unknown[] => [status, body["error"]];
 const lastEvent = () => authEvents(world.harness).at(-1);
+
+const setRoles = (roles: object) =>
+  world.database
+    .update(identity_providers)
+    .set({ options: JSON.stringify({ roles }) })
+    .where(eq(identity_providers.tenant_id, world.tenant));
 
 /** A refusal of the endpoint: its code, its headers, and no word of why. */
 function expectError(answer: Answer, status: number, error: string): void {
@@ -264,6 +272,52 @@ describe("a refresh token", () => {
     expect(lastEvent()).toEqual(["token.refresh", "refused", "redirect_untrusted"]);
   });
 
+  it("AD-02: is refused to whom no role rule of the provider admits now", async () => {
+    await setRoles({ member: { groups: ["somebody-else"] } });
+    expectError(await world.refresh(first.body["refresh_token"]), 400, "invalid_grant");
+    expect(lastEvent()).toEqual(["token.refresh", "refused", "not_admitted"]);
+    await setRoles({ member: { emails: ["alice@a.test"] } });
+    expect((await world.refresh(first.body["refresh_token"])).status).toBe(200);
+  });
+
+  it("AD-02: gives the role that the rules say now", async () => {
+    await setRoles({ auditor: { groups: ["staff"] }, member: { everyone: true } });
+    const { body } = await world.refresh(first.body["refresh_token"]);
+    expect(decodeJwt(String(body["access_token"]))["roles"]).toEqual(["auditor"]);
+  });
+
+  it("A3: is refused when its client gave the redirect URI up", async () => {
+    const registration = {
+      ...{ redirect_uris: [`${redirectUri}/new`], authentication: "none" },
+      grant_types: ["authorization_code", "refresh_token"],
+    };
+    await world.database
+      .update(clients)
+      .set({ oauth: JSON.stringify(registration) })
+      .where(eq(clients.id, world.client_id));
+    expectError(await world.refresh(first.body["refresh_token"]), 400, "invalid_grant");
+    expect(lastEvent()).toEqual(["token.refresh", "refused", "redirect_unregistered"]);
+  });
+
+  it("CR-12: on loopback of a document client is refused once loopback is forbidden to those", async () => {
+    const url = "https://cli.test/client.json";
+    world.harness.serve("cli.test", () =>
+      Response.json({
+        ...{ client_id: url, client_name: "CLI", redirect_uris: ["http://127.0.0.1/cb"] },
+        ...{ token_endpoint_auth_method: "none", grant_types: ["authorization_code", "refresh_token"] },
+      }),
+    );
+    await world.database.insert(redirect_uris).values({
+      ...{ tenant_id: world.tenant, id: crypto.randomUUID(), uri: "http://127.0.0.1/cb", note: "" },
+      ...{ created_at: 0, created_by: "test" },
+    });
+    const asked = { client_id: url, redirect_uri: "http://127.0.0.1:4000/cb" };
+    const { body } = await world.redeem(await world.consent(asked), asked);
+    await world.admin.api("PATCH", "/settings", { registration: { document_loopback: false } });
+    expectError(await world.refresh(body["refresh_token"], { client_id: url }), 400, "invalid_grant");
+    expect(lastEvent()).toEqual(["token.refresh", "refused", "redirect_loopback"]);
+  });
+
   it("P2: is refused with access_denied when policy leaves its person no server", async () => {
     await world.admin.api("PATCH", `/servers/${world.up}`, { enabled: false }, { "if-match": "*" });
     await world.admin.api("PATCH", `/servers/${world.down}`, { enabled: false }, { "if-match": "*" });
@@ -434,4 +488,144 @@ describe("a request to the token endpoint", () => {
     expect(outcome(await world.redeem(code, { client_id: crypto.randomUUID() }))).toEqual([401, "invalid_client"]);
     expect((await world.redeem(code)).status).toBe(200);
   });
+});
+
+/** What fails when the test says so: all of the audit log, or D1. */
+function faults() {
+  const state = { audit: false };
+  const failing = <T extends object>(target: T): T =>
+    new Proxy(target, {
+      get(from, property) {
+        if (state.audit && ["send", "get", "getByName", "idFromName"].includes(String(property)))
+          throw new Error("down");
+        const member: unknown = Reflect.get(from, property);
+        return typeof member === "function" ? (member.bind(from) as unknown) : member;
+      },
+    });
+  return { state, bindings: { AUDIT: failing(env.AUDIT), OUTBOX: failing(env.OUTBOX) } };
+}
+
+/** The namespace of grants, with something that happens once the object has answered. */
+function withGrants(afterMove: (move: unknown) => void | Promise<unknown>): Partial<Env> {
+  const GRANT = {
+    getByName: (name: string) => {
+      const real = env.GRANT.getByName(name);
+      return {
+        create: (...more: Parameters<typeof real.create>) => real.create(...more),
+        end: (now: number) => real.end(now),
+        async redeem(...more: Parameters<typeof real.redeem>) {
+          const answer = await real.redeem(...more);
+          await afterMove(more[2]);
+          return answer;
+        },
+        async rotate(...more: Parameters<typeof real.rotate>) {
+          const answer = await real.rotate(...more);
+          await afterMove(more[2]);
+          return answer;
+        },
+      };
+    },
+  };
+  return { GRANT } as unknown as Partial<Env>;
+}
+
+describe("a failure of ours", () => {
+  it("TK-01: to record a code leaves it as good as it was", async () => {
+    const { state, bindings } = faults();
+    world = await createGrantWorld({ bindings });
+    const code = await world.consent();
+    state.audit = true;
+    const first = await world.redeem(code);
+    expectError(first, 503, "temporarily_unavailable");
+    expect(first.headers.get("retry-after")).toBe("1");
+    state.audit = false;
+    world.clock.jump(1_000);
+    expect((await world.redeem(code)).status).toBe(200);
+  });
+
+  it("TK-12: to record a refresh is no reuse, however long it lasts", async () => {
+    const { state, bindings } = faults();
+    world = await createGrantWorld({ bindings });
+    const { body } = await world.redeem(await world.consent());
+    state.audit = true;
+    expectError(await world.refresh(body["refresh_token"]), 503, "temporarily_unavailable");
+    state.audit = false;
+    world.clock.jump(2 * limits.refreshGrace_ms);
+    expect((await world.refresh(body["refresh_token"])).status).toBe(200);
+  });
+
+  it("TK-12: of the database once the object has said that it would move is no reuse", async () => {
+    const database = faultyDatabase();
+    let isArmed = false;
+    const moves: unknown[] = [];
+    const bindings = withGrants((move) => {
+      moves.push(move);
+      if (isArmed) database.fault = "before";
+    });
+    world = await createGrantWorld({ bindings: { ...bindings, DB: database.DB } });
+    const { body } = await world.redeem(await world.consent());
+    isArmed = true;
+    expectError(await world.refresh(body["refresh_token"]), 503, "temporarily_unavailable");
+    expect(moves).toEqual(["foresee", "take", "foresee"]);
+    [isArmed, database.fault] = [false, "none"];
+    world.clock.jump(2 * limits.refreshGrace_ms);
+    expect((await world.refresh(body["refresh_token"])).status).toBe(200);
+  });
+
+  it("TK-14: to bring the object's answer is made up for, and moves once", async () => {
+    let lost = 0;
+    const bindings = withGrants((move) => {
+      if (move === "take" && lost++ % 2 === 0) throw new Error("connection lost");
+    });
+    world = await createGrantWorld({ bindings });
+    const first = await world.redeem(await world.consent());
+    const second = await world.refresh(first.body["refresh_token"]);
+    const third = await world.refresh(second.body["refresh_token"]);
+    expect([first.status, second.status, third.status, lost]).toEqual([200, 200, 200, 6]);
+  });
+
+  it("TK-12: to revoke what the object has ended is made up for when the token comes again", async () => {
+    const database = faultyDatabase();
+    let isArmed = false;
+    const bindings = withGrants(() => {
+      if (isArmed) database.fault = "before";
+    });
+    world = await createGrantWorld({ bindings: { ...bindings, DB: database.DB } });
+    const one = await world.redeem(await world.consent());
+    const two = await world.refresh(one.body["refresh_token"]);
+    world.clock.jump(limits.refreshGrace_ms + 1);
+    const three = await world.refresh(two.body["refresh_token"]);
+    isArmed = true;
+    expectError(await world.refresh(one.body["refresh_token"]), 503, "temporarily_unavailable");
+    [isArmed, database.fault] = [false, "none"];
+    expect((await world.call(three.body["access_token"])).status).toBe(200);
+    expectError(await world.refresh(one.body["refresh_token"]), 400, "invalid_grant");
+    expect((await world.call(three.body["access_token"])).status).toBe(401);
+    expect(authEvents(world.harness).slice(-2)).toEqual([
+      ["grant.revoke", "ok", "grant_ended"],
+      ["token.refresh", "refused", "refresh_ended"],
+    ]);
+  });
+
+  it.each(["foresee", "take"])(
+    "TK-18: its redirect URL that goes during a refresh (%s) leaves no token",
+    async (at) => {
+      let between: (() => Promise<unknown>) | undefined;
+      const bindings = withGrants(async (move) => {
+        if (move !== at) return;
+        const now = between;
+        between = undefined;
+        await now?.();
+      });
+      world = await createGrantWorld({ bindings });
+      const { body } = await world.redeem(await world.consent());
+      // Idle for longer than a token lives.
+      world.clock.jump(limits.revocation_ms + 60_000);
+      const { items } = (await (await world.admin.api("GET", "/redirect-uris")).json()) as { items: { id: string }[] };
+      between = () => world.admin.api("DELETE", `/redirect-uris/${items[0]?.id}`);
+      const refreshed = await world.refresh(body["refresh_token"]);
+      expect(refreshed.status).toBe(at === "foresee" ? 400 : 200);
+      expect((await world.call(refreshed.body["access_token"])).status).toBe(401);
+    },
+  );
 });

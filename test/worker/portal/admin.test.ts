@@ -50,6 +50,7 @@ describe("agents (S10)", () => {
       "Registered itself",
       "Bob Example",
       "Active",
+      "Turned away",
       "redirect uri untrusted",
     ]) {
       expect(html).toContain(words);
@@ -71,7 +72,7 @@ describe("agents (S10)", () => {
     expect(row).toEqual({ revoked_reason: "client_disabled" });
     const stopped = await ben.get(authorizePath(world, client));
     expect(stopped.status).toBe(400);
-    expect(await stopped.text()).toContain("This application is blocked");
+    expect(await stopped.text()).toContain("This application is switched off");
     expect((await staff.post(`${path}/enable`, [await tokenAt(staff, path)])).status).toBe(303);
     expect(await agentState(client)).toMatchObject({ disabled_at: null });
   });

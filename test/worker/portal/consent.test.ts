@@ -56,7 +56,7 @@ describe("the way of a person", () => {
       "alice@a.test",
       "Tickets",
       "Company wiki",
-      "Ready",
+      "No account needed",
     ]) {
       expect(html).toContain(words);
     }

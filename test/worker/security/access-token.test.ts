@@ -274,6 +274,25 @@ describe("an access token", () => {
     await refuse(await sign(claims({ client_id: crypto.randomUUID() })), "client_disabled");
   });
 
+  it("CR-12: of a client that nobody registered is refused once the tenant takes such clients no more", async () => {
+    const settings = async (registration: object): Promise<void> => {
+      expect((await world.admin.api("PATCH", "/settings", { registration })).status).toBe(200);
+    };
+    const unregistered = { registered: undefined };
+    const document = await sign(claims({ ...unregistered, client_id: "https://cli.vendor.test/client.json" }));
+    const dynamic = await sign(claims({ ...unregistered, client_id: crypto.randomUUID() }));
+    const both = async () => [await status(document), await status(dynamic)];
+    expect(await both()).toEqual([200, 200]);
+    await settings({ documents: "off" });
+    await refuse(document, "client_disabled");
+    await settings({ documents: "domains", document_domains: ["other.test"] });
+    await refuse(document, "client_disabled");
+    await settings({ documents: "domains", document_domains: ["vendor.test"], dynamic: false });
+    expect(await both()).toEqual([200, 401]);
+    await settings({ documents: "any", document_domains: [], dynamic: true });
+    expect(await both()).toEqual([200, 200]);
+  });
+
   it("A10: of a machine needs its client to be registered", async () => {
     const machine = { sub: world.client_id, grant_id: undefined, servers: undefined, groups: undefined };
     const own = { ...machine, roles: undefined, email: undefined };

@@ -56,6 +56,35 @@ const call = async (token?: string): Promise<number> => (await ask(harness, `${o
 
 const refuse = (text: string) => (): Promise<never> => Promise.reject(new Error(text));
 
+describe("the database on the way of people and OAuth", () => {
+  const form = "application/x-www-form-urlencoded";
+  const client_id = "3b9d5b0e-1111-4222-8333-444455556666";
+
+  it.each([
+    ["GET", `/oauth/authorize?client_id=${client_id}&redirect_uri=https%3A%2F%2Fa.test%2Fcb`, undefined, "text/html"],
+    ["GET", "/login", undefined, "text/html"],
+    ["GET", "/me", undefined, "text/html"],
+    ["GET", `/login/callback?code=x&state=${"s".repeat(43)}`, undefined, "text/html"],
+    ["GET", "/oauth/jwks.json", undefined, "application/"],
+    ["POST", "/oauth/register", `{"redirect_uris":["https://a.test/cb"]}`, "application/"],
+    ["POST", "/oauth/token", `grant_type=refresh_token&client_id=${client_id}&refresh_token=x`, "application/json"],
+  ])("FT-04: %s %s says that it cannot answer now, in the form of its readers", async (method, path, body, type) => {
+    // The first makes the key, which changes the configuration; the second has the isolate read that.
+    for (let times = 0; times < 2; times += 1) await ask(harness, `${origin}/oauth/jwks.json`);
+    database.fault = "before";
+    const response = await harness.fetch(origin + path, {
+      method,
+      headers: {
+        cookie: `__Host-gatehouse=${"a".repeat(43)}`,
+        ...(body === undefined ? {} : { "content-type": body.startsWith("{") ? "application/json" : form }),
+      },
+      ...(body === undefined ? {} : { body }),
+    });
+    expect([response.status, response.headers.get("content-type")]).toEqual([503, expect.stringContaining(type)]);
+    expect(await response.text()).not.toMatch(/D1|select|connection/i);
+  });
+});
+
 describe("KV", () => {
   const stale: Readonly<Record<string, () => unknown>> = {
     "answers every key with a living token": () =>

@@ -1,36 +1,13 @@
-/** Documents of others: fetched once, kept within bounds, and refused when two readers could read them differently. */
+/** Documents of others: kept within bounds, and refused when two readers could read them differently. */
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { limits } from "../../../src/limits.ts";
-import { fetchDocument, type DocumentKind } from "../../../src/trust/index.ts";
+import type { Judgement } from "../../../src/trust/index.ts";
 import { VirtualClock } from "../gateway/virtual-clock.ts";
-import { createWorld, json, type World } from "./support.ts";
+import { ask, askJudged, host, keptRows, object, reason, renewWorld, traces, url, world } from "./documents-support.ts";
+import { json } from "./support.ts";
 
-const host = "client.example";
-const url = `https://${host}/oauth.json`;
-
-let world: World;
-
-beforeEach(() => {
-  world = createWorld();
-});
-
-const ask = (kind: DocumentKind = "client_metadata", at = url, newer_than?: number) =>
-  fetchDocument(world.sibling(), { url: at, kind, ...(newer_than === undefined ? {} : { newer_than }) });
-
-const reason = async (kind?: DocumentKind, at?: string): Promise<string> => {
-  const answered = await ask(kind, at);
-  return answered.ok ? "ok" : answered.error.reason;
-};
-
-const object = () => env.DOCUMENTS.getByName(`${world.inquirer.tenant.id}:${host}`);
-const keptRows = (): Promise<number> =>
-  runInDurableObject(
-    object(),
-    (_instance, state) =>
-      state.storage.sql.exec<{ count: number }>("SELECT count(*) AS count FROM documents").one().count,
-  );
+beforeEach(renewWorld);
 
 describe("what is no document", () => {
   const wrong: readonly (readonly [string, () => Response, string])[] = [
@@ -212,12 +189,58 @@ describe("how long it is kept", () => {
     expect(world.seen).toHaveLength(2);
   });
 
-  it("RP-17: client metadata does not stand in", async () => {
-    world.serve(host, () => json({}));
+  it("CR-10: the last good document of a client stands in while its host is down, for a week", async () => {
+    world.serve(host, () => json({ good: true }));
     await ask();
     world.close(host);
-    world.clock.advance(limits.documentLife_ms);
+    world.clock.advance(limits.documentLife_ms + limits.clientDocumentStale_ms_max - 1);
+    expect(await ask()).toMatchObject({ ok: true, value: { json: { good: true } } });
+    world.clock.advance(1);
     expect(await reason()).toBe("document_network_error");
+  });
+
+  it.each<readonly [string, () => Response, Judgement]>([
+    ["it is gone", () => new Response("", { status: 404 }), "accepted"],
+    ["it is no document any more", () => json("{"), "accepted"],
+    ["it is not that of the client any more", () => json({}), "wrong"],
+  ])("CR-10: a client's document does not stand in when %s", async (_title, answer, judgement) => {
+    world.serve(host, () => json({ good: true }));
+    await ask();
+    world.clock.advance(limits.documentLife_ms);
+    world.serve(host, answer);
+    await askJudged(judgement);
+    expect(await keptRows()).toBe(0);
+    world.close(host);
+    expect(await reason()).toBe("document_network_error");
+  });
+
+  it.each<readonly [Judgement, number]>([
+    ["accepted", 1],
+    ["unproven", 0],
+    ["wrong", 0],
+  ])("CR-12: of what strangers name, a document that is %s is kept %i times", async (judgement, count) => {
+    world.serve(host, () => json({ some: "document" }));
+    expect(await askJudged(judgement)).toMatchObject({ ok: true, value: { json: { some: "document" } } });
+    expect(await keptRows()).toBe(count);
+  });
+
+  it("CR-12: keys that signed nothing take the place of those that are kept, since those may be void", async () => {
+    world.serve(host, () => json({ version: world.seen.length }));
+    await askJudged("accepted", "client_keys");
+    world.clock.advance(limits.documentLife_ms);
+    expect(await askJudged("unproven", "client_keys")).toMatchObject({ value: { json: { version: 2 } } });
+    expect(await askJudged("unproven", "client_keys")).toMatchObject({ value: { json: { version: 2 } } });
+    expect(world.seen).toHaveLength(2);
+  });
+
+  it("CR-12: keys that clients name crowd out no metadata of the host", async () => {
+    world.serve(host, () => json({}));
+    await ask();
+    for (let count = 0; count <= limits.documentsKept_count; count += 1) {
+      world.clock.advance(limits.documentsPerHost_ms / 10);
+      await askJudged("accepted", "client_keys", `${url}?${count}`);
+    }
+    expect(await keptRows()).toBe(limits.documentsKept_count + 1);
   });
 
   it("CR-12: the object keeps a bounded number of documents, the newest", async () => {
@@ -235,124 +258,14 @@ describe("how long it is kept", () => {
     world.serve(host, () => json({}));
     await ask();
     await runInDurableObject(object(), (instance) => {
-      instance.clock = new VirtualClock(world.clock.now() + 2 * limits.documentLife_ms_max);
+      instance.clock = new VirtualClock(world.clock.now() + 2 * limits.clientDocumentStale_ms_max);
     });
+    expect(await traces()).toBe(3);
     expect(await runDurableObjectAlarm(object())).toBe(true);
-    expect(await keptRows()).toBe(0);
+    expect(await traces()).toBe(0);
     expect(await runDurableObjectAlarm(object())).toBe(false);
-  });
-});
-
-describe("how often it is fetched", () => {
-  it("CR-11: of many at once one fetches, and all get what it brought", async () => {
-    let answer: (response: Response) => void = () => undefined;
-    const arrived = new Promise<void>((arrive) => {
-      world.serve(host, () => {
-        arrive();
-        return new Promise((resolve) => (answer = resolve));
-      });
-    });
-    const asked = Array.from({ length: 200 }, () => ask());
-    await arrived;
-    answer(json({ once: true }));
-    for (const answered of await Promise.all(asked)) {
-      expect(answered).toMatchObject({ ok: true, value: { json: { once: true } } });
-    }
-    expect(world.seen).toEqual([url]);
-  });
-
-  it("CR-11: of many at once one fails, and all are told", async () => {
-    world.serve(host, () => new Response("", { status: 500 }));
-    const answered = await Promise.all(Array.from({ length: 15 }, () => ask()));
-    expect(answered.every(({ ok }) => !ok)).toBe(true);
-    expect(world.seen.length).toBeLessThan(15);
-  });
-
-  it("CR-11: when the one that fetches dies, the next one takes over", async () => {
-    const clock = new VirtualClock(world.clock.now());
-    await runInDurableObject(object(), (instance) => {
-      instance.clock = clock;
-    });
-    const now = world.clock.now();
-    const claim = { kind: "client_metadata", url, newer_than: null, now } as const;
-    expect(await object().claim({ ...claim, lease: "of one that dies" })).toEqual({ kind: "fetch" });
-    world.serve(host, () => json({ taken: "over" }));
-    const asked = ask();
-    await clock.asleep(limits.documentLease_ms);
-    expect(world.seen).toEqual([]);
-    clock.advance(limits.documentLease_ms);
-    expect(await asked).toMatchObject({ ok: true, value: { json: { taken: "over" } } });
-    expect(world.seen).toEqual([url]);
-  });
-
-  it("CR-11: the one that fetches frees the others when it fails itself", async () => {
-    world.serve(host, () => json({ good: true }));
-    const { platform } = world.inquirer;
-    const DB = new Proxy(env.DB, {
-      get() {
-        throw new Error("no database");
-      },
-    });
-    const broken = { ...world.inquirer, platform: { ...platform, bindings: { ...env, DB } } };
-    await expect(fetchDocument(broken, { url, kind: "client_metadata" })).rejects.toThrow();
-    expect(world.seen).toEqual([]);
-    expect(await ask()).toMatchObject({ ok: true, value: { json: { good: true } } });
-  });
-
-  it("CR-11: nobody waits for ever, whoever dies", async () => {
-    const clock = new VirtualClock(world.clock.now());
-    await runInDurableObject(object(), (instance) => {
-      instance.clock = clock;
-    });
-    const claim = { kind: "client_metadata", url, newer_than: null, now: world.clock.now() } as const;
-    const claims = [object().claim({ ...claim, lease: "of dying 0" })];
-    for (let count = 1; count < 4; count += 1) {
-      const asleep = clock.anew(limits.documentLease_ms);
-      claims.push(object().claim({ ...claim, lease: `of dying ${count}` }));
-      await asleep;
-    }
-    for (let count = 0; count < 2; count += 1) {
-      await clock.asleep(limits.documentLease_ms);
-      clock.advance(limits.documentLease_ms);
-    }
-    const kinds = (await Promise.all(claims)).map(({ kind }) => kind);
-    expect(kinds.toSorted()).toEqual(["failed", "failed", "fetch", "fetch"]);
-  });
-
-  it("CR-12: no more than the budget of a host in a minute, whatever the paths", async () => {
-    world.serve(host, () => json({}));
-    const outcomes: string[] = [];
-    for (let count = 0; count < limits.documentsPerHost_count + 10; count += 1) {
-      outcomes.push(await reason("client_metadata", `https://${host}/${count}`));
-    }
-    expect(outcomes.filter((outcome) => outcome === "ok")).toHaveLength(limits.documentsPerHost_count);
-    expect(outcomes.at(-1)).toBe("document_host_budget");
-    expect(world.seen).toHaveLength(limits.documentsPerHost_count);
-    world.clock.advance(limits.documentsPerHost_ms);
-    expect(await reason("client_metadata", `https://${host}/again`)).toBe("ok");
-  });
-
-  it("CR-12: the budget of one tenant is not that of another", async () => {
-    world.serve(host, () => json({}));
-    for (let count = 0; count <= limits.documentsPerHost_count; count += 1) {
-      await ask("client_metadata", `https://${host}/${count}`);
-    }
-    const other = createWorld();
-    other.serve(host, () => json({}));
-    expect((await fetchDocument(other.inquirer, { url, kind: "client_metadata" })).ok).toBe(true);
-  });
-
-  it("CR-12: a tenant calls a bounded number of hosts in a minute for clients that nobody registered", async () => {
-    const { DB } = env;
-    const far = world.clock.now() + limits.documentsPerTenant_ms;
-    const update = "INSERT INTO attempts VALUES (?, ?, ?, ?)";
-    const digest = await crypto.subtle.digest("SHA-256", new Uint8Array());
-    const key = `client_documents:${new Uint8Array(digest).toBase64({ alphabet: "base64url", omitPadding: true })}`;
-    await DB.prepare(update).bind(world.inquirer.tenant.id, key, limits.documentsPerTenant_count, far).run();
-    world.serve(host, () => json({ keys: [] }));
-    expect(await reason()).toBe("document_tenant_budget");
-    expect(world.seen).toEqual([]);
-    expect(await reason("jwks")).toBe("ok");
+    expect(await reason()).toBe("ok");
+    expect(await keptRows()).toBe(1);
   });
 });
 

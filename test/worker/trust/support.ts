@@ -17,8 +17,8 @@ export interface World {
   /** Answers requests to this host; without one the connection is refused. */
   serve(host: string, answer: (request: Request) => Response | Promise<Response>): void;
   close(host: string): void;
-  /** Another Worker of the same tenant. */
-  sibling(): Inquirer;
+  /** Another Worker of the same tenant, asked from a network. */
+  sibling(network?: string): Inquirer;
 }
 
 export function createWorld(): World {
@@ -45,10 +45,11 @@ export function createWorld(): World {
     log: () => undefined,
   };
   const tenant = { id: `t-${crypto.randomUUID().slice(0, 8)}` };
-  const sibling = (): Inquirer => ({
+  const sibling = (network = "203.0.113.0/24"): Inquirer => ({
     platform,
     tenant,
     fetch: createSafeFetch(ports, { mode: "enterprise", origins: new Set() }),
+    source: { network },
   });
   return {
     clock,

@@ -189,19 +189,6 @@ CREATE TABLE `servers` (
 );
 
 CREATE UNIQUE INDEX `servers_slug` ON `servers` (`tenant_id`,`slug`);
-CREATE TABLE `sign_ins` (
-	`tenant_id` text NOT NULL,
-	`state_hash` text NOT NULL,
-	`browser_hash` text NOT NULL,
-	`provider_id` text NOT NULL,
-	`sealed` text NOT NULL,
-	`created_at` integer NOT NULL,
-	`expires_at` integer NOT NULL,
-	`used_at` integer,
-	PRIMARY KEY(`tenant_id`, `state_hash`)
-);
-
-CREATE INDEX `sign_ins_expiry` ON `sign_ins` (`expires_at`);
 CREATE TABLE `signing_keys` (
 	`tenant_id` text NOT NULL,
 	`kid` text NOT NULL,

@@ -144,19 +144,6 @@ CREATE TABLE `revocations` (
 );
 --> statement-breakpoint
 CREATE INDEX `revocations_expiry` ON `revocations` (`tenant_id`,`expires_at`);--> statement-breakpoint
-CREATE TABLE `sign_ins` (
-	`tenant_id` text NOT NULL,
-	`state_hash` text NOT NULL,
-	`browser_hash` text NOT NULL,
-	`provider_id` text NOT NULL,
-	`sealed` text NOT NULL,
-	`created_at` integer NOT NULL,
-	`expires_at` integer NOT NULL,
-	`used_at` integer,
-	PRIMARY KEY(`tenant_id`, `state_hash`)
-);
---> statement-breakpoint
-CREATE INDEX `sign_ins_expiry` ON `sign_ins` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `signing_keys` (
 	`tenant_id` text NOT NULL,
 	`kid` text NOT NULL,

@@ -79,11 +79,9 @@ export const limits = {
   webSessionTouch_ms: 5 * minute,
   /** From the redirect to the identity provider until the person is back. */
   signIn_ms: 10 * minute,
-  /** Sign-ins under way in a tenant; each is one row, and anybody can start one. */
-  signIns_count: 20_000,
+  /** Each costs requests to the identity provider. An office may be one network. */
   signInsPerNetwork_count: 600,
   signInsPerNetwork_ms: 5 * minute,
-  signInsSweep_count: 100,
   webSessionsSweep_count: 100,
   usersPerTenant_count: 100_000,
   /** Names in a provider's rule for one role. */

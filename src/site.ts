@@ -1,7 +1,13 @@
 /** What every request begins with: the tenant of its hostname, on a deployment whose configuration and keys are right. */
 import type { Context, MiddlewareHandler } from "hono";
 import type { AdminDependencies } from "./admin/index.ts";
-import { createRecorder, createUnknownCallers, networkPrefix, type Recorder, type UnknownCallers } from "./audit/index.ts";
+import {
+  createRecorder,
+  createUnknownCallers,
+  networkPrefix,
+  type Recorder,
+  type UnknownCallers,
+} from "./audit/index.ts";
 import { createConnectionBudget, createSafeFetch } from "./egress/index.ts";
 import { parseConfiguration, type Configuration } from "./env.ts";
 import { failure, toProblem } from "./errors.ts";

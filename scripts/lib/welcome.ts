@@ -77,6 +77,7 @@ Identity provider   ${issuer}
 People who can sign in (no password, this machine only):
 ${listed.join("\n")}
 Ada administrates. Everybody reaches the server "demo"; the group engineering also reaches "everything".
+The provider remembers who you are: to become somebody else, use a private window, or "Not you?" on the consent page.
 
 Claude Code:
   claude mcp add --transport http gatehouse ${mcp}

@@ -2,7 +2,13 @@
 import * as z from "zod";
 import type { Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
-import { checkProvider, providerKinds, providerOptionsSchema, type StoredProvider } from "../login/index.ts";
+import {
+  callbackPath,
+  checkProvider,
+  providerKinds,
+  providerOptionsSchema,
+  type StoredProvider,
+} from "../login/index.ts";
 import { err, ok, type Result } from "../ports.ts";
 import type { AdminDependencies } from "./dependencies.ts";
 import { idSchema, nameSchema, timeSchema } from "./fields.ts";
@@ -83,7 +89,7 @@ export function providerView(
     client_secret: { set: provider.credential !== null },
     options: provider.options,
     enabled: provider.enabled,
-    redirect_uri: `${origin}/login/callback`,
+    redirect_uri: `${origin}${callbackPath(provider)}`,
     backchannel_logout_uri: `${origin}/login/backchannel-logout`,
     token_endpoint_origin: provider.token_endpoint_origin,
     created_at: provider.created_at,

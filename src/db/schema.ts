@@ -191,28 +191,6 @@ export const web_sessions = sqliteTable(
   ],
 );
 
-/** A sign-in that is under way at a provider. Used once, by `UPDATE … WHERE used_at IS NULL RETURNING`. */
-export const sign_ins = sqliteTable(
-  "sign_ins",
-  {
-    tenant_id: text("tenant_id").notNull(),
-    /** SHA-256 of `state`. */
-    state_hash: text("state_hash").notNull(),
-    /** SHA-256 of the cookie that ties it to one browser. */
-    browser_hash: text("browser_hash").notNull(),
-    provider_id: text("provider_id").notNull(),
-    /** JWE of nonce, PKCE verifier and where to go afterwards. */
-    sealed: text("sealed").notNull(),
-    created_at: integer("created_at").notNull(),
-    expires_at: integer("expires_at").notNull(),
-    used_at: integer("used_at"),
-  },
-  (table) => [
-    primaryKey({ columns: [table.tenant_id, table.state_hash] }),
-    index("sign_ins_expiry").on(table.expires_at),
-  ],
-);
-
 /** A credential of a person at another system. `target` is a server id, or `idp` for the tokens of the identity provider. */
 export const connections = sqliteTable(
   "connections",

@@ -84,7 +84,7 @@ export async function beginSignIn(visit: Visit, wish: SignInWish, headers: Heade
   });
   const location = client.buildAuthorizationUrl(party.value.configuration, {
     ...parameters(provider, metadata.value, wish),
-    redirect_uri: redirectUri(visit),
+    redirect_uri: redirectUri(visit, provider),
     state,
     nonce,
     code_challenge: await client.calculatePKCECodeChallenge(verifier),

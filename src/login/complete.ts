@@ -11,6 +11,7 @@ import { readCookie, sessionCookie, setCookie } from "./cookies.ts";
 import { discoverPinned } from "./discovery.ts";
 import type { SignInFailure } from "./failures.ts";
 import { groupsClaimOf } from "./identity.ts";
+import { callbackPath } from "./mix-up.ts";
 import { providersRepository, type StoredProvider } from "./providers.ts";
 import { randomSecret } from "./random-secret.ts";
 import { redeemCode, type Redeemed } from "./redeem.ts";
@@ -79,6 +80,8 @@ async function signIn(
   const providers = providersRepository(openDatabase(visit.platform.bindings.DB), visit.tenant.id);
   const provider = await providers.get(pending.provider_id);
   if (provider?.enabled !== true || provider.revision !== pending.revision) return unknown("provider_unavailable");
+  // An answer at the address of another provider is that one's, whatever it says of itself.
+  if (new URL(request.url).pathname !== callbackPath(provider)) return unknown("issuer_mismatch");
   const metadata = await discoverPinned(visit, provider);
   if (!metadata.ok) return unknown(metadata.error);
   const issuer = checkIssuer(callback, metadata.value, pending.names_issuer);

@@ -8,6 +8,7 @@ export { endProvider, setUserEnabled } from "./end-access.ts";
 export { signInFailures, type SignInFailure } from "./failures.ts";
 export { checkForm, formToken, formTokenField } from "./form.ts";
 export type { VerifiedClaims } from "./identity.ts";
+export { callbackPath } from "./mix-up.ts";
 export { checkProvider, providerKinds, type ProviderKind } from "./provider-kinds.ts";
 export { providerOptionsSchema, type ProviderOptions } from "./provider-options.ts";
 export { providersRepository, sealProviderSecret, type ProviderChanges, type StoredProvider } from "./providers.ts";

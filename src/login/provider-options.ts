@@ -66,6 +66,11 @@ export const providerOptionsSchema = z.strictObject({
     .default([]),
   /** `prompt` of every sign-in. Without it the provider asks nothing of who is signed in there. */
   prompt: z.enum(["select_account", "consent", "login"]).optional(),
+  /**
+   * Answers at `/login/callback/{id}` instead of `/login/callback`. Providers that do not name themselves in their answers
+   * (RFC 9207) need it beside each other, or one could pass another one's answer off as its own.
+   */
+  own_callback: z.boolean().default(false),
   /** How the client secret is sent. Without it: as the provider is known, or says, to take it. */
   client_authentication: z.enum(clientAuthentications).optional(),
   /** Of ID tokens. Okta, Entra and Google sign with RS256. */

@@ -34,7 +34,7 @@ export async function redeemCode(
   const party = await openRelyingParty(visit, provider, metadata);
   if (!party.ok) return party;
   const { state, pending } = answer;
-  const current = new URL(redirectUri(visit));
+  const current = new URL(redirectUri(visit, provider));
   current.search = answer.query;
   let tokens: Awaited<ReturnType<typeof client.authorizationCodeGrant>>;
   try {

@@ -6,6 +6,7 @@ import { implementation } from "../platform.ts";
 import { err, ok, type Result } from "../ports.ts";
 import type { ProviderMetadata } from "./discovery.ts";
 import type { SignInFailure } from "./failures.ts";
+import { callbackPath } from "./mix-up.ts";
 import { knownOf } from "./provider-kinds.ts";
 import { openProviderSecret, type StoredProvider } from "./providers.ts";
 import type { Visit } from "./visit.ts";
@@ -22,7 +23,8 @@ export interface RelyingParty {
  */
 const anyTime_s = 1_000_000_000;
 
-export const redirectUri = (visit: Visit): string => `${visit.tenant.origin}/login/callback`;
+export const redirectUri = (visit: Visit, provider: StoredProvider): string =>
+  `${visit.tenant.origin}${callbackPath(provider)}`;
 
 export async function openRelyingParty(
   visit: Visit,

@@ -27,6 +27,7 @@ const routes: readonly (readonly [method: "GET" | "POST", path: string, handler:
   ["POST", "/oauth/consent",                        decideConsent],
   ["GET",  "/login",                                login],
   ["GET",  "/login/callback",                       callback],
+  ["GET",  "/login/callback/:provider",             callback],
   ["POST", "/login/backchannel-logout",             backChannelLogout],
   ["POST", "/logout",                               logout],
   ["GET",  "/me",                                   showAccess],

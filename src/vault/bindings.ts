@@ -37,15 +37,6 @@ export const providerCredentialBinding = (tenant: string, provider_id: string, r
   revision,
 });
 
-/** What a sign-in under way must keep for itself: column `sealed` of its row in `sign_ins`. */
-export const signInBinding = (tenant: string, state_hash: string): Binding => ({
-  purpose: "sign-in",
-  tenant,
-  record: state_hash,
-  field: "sealed",
-  revision: 0,
-});
-
 /** A credential of a person: column `credential` of its row in `connections`. The issuer is part of it: it is sent to no other. */
 export const connectionBinding = (
   tenant: string,

@@ -2,7 +2,6 @@ export {
   providerCredentialBinding,
   refreshSuccessorBinding,
   serverCredentialBinding,
-  signInBinding,
   signingKeyBinding,
 } from "./bindings.ts";
 export {

@@ -135,7 +135,7 @@ export const signInTexts: Readonly<Record<SignInFailure, ErrorText>> = {
     title: "Your account is switched off",
     what: "An administrator has switched your account off in this Gatehouse.",
     you: "Ask your administrator.",
-    administrator: "Enable the person, if they may sign in again: PATCH /api/v1/users/{id} with {\"enabled\": true}.",
+    administrator: 'Enable the person, if they may sign in again: PATCH /api/v1/users/{id} with {"enabled": true}.',
   },
   too_many_users: {
     title: "There is no room for another person",

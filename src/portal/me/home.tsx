@@ -28,7 +28,7 @@ export async function home(c: PortalContext): Promise<Response> {
       </Card>,
     );
   }
-  const { user, authenticated_at } = session;
+  const { user, created_at } = session;
   const now = visit.platform.ports.clock.now();
   return show(
     c,
@@ -43,7 +43,7 @@ export async function home(c: PortalContext): Promise<Response> {
           rows={[
             ["E-mail", user.email === null ? "not known" : <bdi>{user.email}</bdi>],
             ["Role", user.role],
-            ["Signed in", <Moment at={authenticated_at} now={now} />],
+            ["Signed in", <Moment at={created_at} now={now} />],
           ]}
         />
       </Card>

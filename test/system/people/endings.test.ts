@@ -183,7 +183,7 @@ it("A13: an administrator switches the application off", async () => {
   const status = async () => (await call(site, held.access_token, tool)).status;
   await expect.poll(status, { timeout: fresh_ms, interval: 50 }).toBe(401);
   expect((await refresh(site, client_id, held.refresh_token)).status).toBeGreaterThanOrEqual(400);
-  await expect(hold(site, context, client_id, { person: "ben" })).rejects.toThrow("blocked");
+  await expect(hold(site, context, client_id, { person: "ben" })).rejects.toThrow("switched off");
   await change(site, "PATCH", `/agents/${key}`, { disabled: false }, 200);
 });
 

@@ -28,7 +28,8 @@ async function tenantA() {
   const user = await addUser(a, { provider_id: provider.id });
   const grant = await addGrant(a, { user_id: user });
   const redirect = (await a.post("/redirect-uris", { uri: "https://app.example/callback" })).body;
-  const agent = keyOf(await addAgent(a, { owner_id: user }));
+  // One that registered itself here: the URL of a document is the same client for everybody, and each tenant has its own switch.
+  const agent = keyOf(await addAgent(a, { id: crypto.randomUUID(), kind: "dynamic", owner_id: user }));
   const first = (await a.post("/tokens", { name: "one" })).body;
   await a.post("/tokens", { name: "two" });
   const ids: Record<string, string> = {

@@ -1,6 +1,7 @@
+import { env } from "cloudflare:workers";
 import { eq } from "drizzle-orm";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { attempts, sign_ins, used_ids } from "../../../src/db/index.ts";
+import { attempts, isDatabaseFailure, used_ids } from "../../../src/db/index.ts";
 import { limits } from "../../../src/limits.ts";
 import { beginSignIn, completeSignIn } from "../../../src/login/index.ts";
 import { FakeProvider, makeKey, type Key } from "./fake-provider.ts";
@@ -112,6 +113,25 @@ describe("the way back from the provider", () => {
     expect(provider.tokenRequests).toHaveLength(1);
   });
 
+  it("FT-04: a database that fails uses up nothing: the same answer works when the page is loaded again", async () => {
+    const answer = provider.authorize(await browser.begin());
+    const DB = new Proxy(env.DB, {
+      get(target, property) {
+        if (property === "batch") return () => Promise.reject(new Error("D1_ERROR: Network connection lost."));
+        const member: unknown = Reflect.get(target, property);
+        return typeof member === "function" ? (member.bind(target) as unknown) : member;
+      },
+    });
+    const visit = await world.visit();
+    const bindings = { ...visit.platform.bindings, DB };
+    const failing = { ...visit, platform: { ...visit.platform, bindings } };
+    const request = new Request(answer, { headers: browser.headers });
+    const thrown = await completeSignIn(failing, request).catch((cause: unknown) => cause);
+    expect(isDatabaseFailure(thrown)).toBe(true);
+    await expectNothing(world, provider);
+    expect((await browser.complete(answer)).kind).toBe("done");
+  });
+
   it("CO-11: of twenty requests with one state exactly one gets through", async () => {
     const answer = provider.authorize(await browser.begin());
     const visit = await world.visit();
@@ -149,8 +169,7 @@ describe("the way back from the provider", () => {
 
   it("CO-11: sign-ins that nobody finishes leave nothing behind but one count, so that they keep nobody out", async () => {
     for (let count = 0; count < 20; count += 1) await new Browser(world).begin();
-    for (const table of [sign_ins, used_ids])
-      expect(await world.database.select().from(table).where(eq(table.tenant_id, world.tenant))).toEqual([]);
+    expect(await world.database.select().from(used_ids).where(eq(used_ids.tenant_id, world.tenant))).toEqual([]);
     const counts = await world.database.select().from(attempts).where(eq(attempts.tenant_id, world.tenant));
     expect(counts.map((row) => row.attempts)).toEqual([20]);
   });

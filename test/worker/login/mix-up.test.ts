@@ -26,32 +26,27 @@ async function begun(provider_id: string): Promise<string> {
   return answer.kind === "failed" ? answer.reason : answer.kind;
 }
 
+const roles = { member: { everyone: true } };
+const own = { options: { roles, own_callback: true } };
+
 describe("providers whose answers do not name them", () => {
-  it("CO-18: beside another provider, one without a client secret gets nobody sent to it", async () => {
+  it("CO-18: nobody is sent to one beside another at the same callback, whatever secrets their clients have", async () => {
     first.discovery = silent;
-    const open = await world.configure(first, { secret: null });
-    await world.configure(second);
-    expect(await begun(open.id)).toBe("issuer_not_told");
+    second.discovery = silent;
+    const sender = await world.configure(first);
+    const exposed = await world.configure(second);
+    expect(await begun(sender.id)).toBe("issuer_not_told");
     expect(world.unknown).toEqual(["issuer_not_told"]);
-    expect(world.logged.filter((line) => line.includes(open.id) && line.includes("cannot be told apart"))).toHaveLength(
-      1,
-    );
+    expect(
+      world.logged.filter((line) => line.includes(exposed.id) && line.includes("cannot be told apart")),
+    ).toHaveLength(1);
     expect(first.authorizations).toEqual([]);
     await expectNothing(world, first);
   });
 
-  it("CO-18: nor does one with a secret that could send people on to it", async () => {
-    first.discovery = silent;
-    second.discovery = silent;
-    await world.configure(first, { secret: null });
-    const sender = await world.configure(second);
-    expect(await begun(sender.id)).toBe("issuer_not_told");
-    await expectNothing(world, second);
-  });
-
   it("CO-18: one that does not answer counts for one that does not name itself", async () => {
     second.discovery = silent;
-    await world.configure(first, { secret: null });
+    await world.configure(first);
     first.down = true;
     const sender = await world.configure(second);
     expect(await begun(sender.id)).toBe("issuer_not_told");
@@ -62,27 +57,63 @@ describe("providers whose answers do not name them", () => {
     [
       "beside one that is disabled",
       async () => {
+        second.discovery = silent;
         await world.configure(second, { enabled: false });
-        return world.configure(first, { secret: null });
-      },
-    ],
-    [
-      "where each client has a secret",
-      async () => {
-        await world.configure(second);
         return world.configure(first);
       },
     ],
     [
-      "where the one without a secret names itself",
+      "beside one that names itself",
       async () => {
         await world.configure(second, { secret: null });
         return world.configure(first);
       },
     ],
+    [
+      "beside one with a callback of its own",
+      async () => {
+        second.discovery = silent;
+        await world.configure(second, own);
+        return world.configure(first);
+      },
+    ],
+    [
+      "with a callback of its own",
+      async () => {
+        second.discovery = silent;
+        await world.configure(second);
+        return world.configure(first, own);
+      },
+    ],
   ])("CO-18: %s people can sign in", async (_name, configure) => {
     first.discovery = silent;
     expect(await begun((await configure()).id)).toBe("redirect");
+  });
+
+  it("CO-18: the whole way through a callback of its own", async () => {
+    first.discovery = silent;
+    second.discovery = silent;
+    const provider = await world.configure(first, own);
+    await world.configure(second);
+    const browser = new Browser(world);
+    const answer = first.authorize(await browser.begin({ provider_id: provider.id }));
+    expect(answer.pathname).toBe(`/login/callback/${provider.id}`);
+    expect(await browser.complete(answer)).toMatchObject({ kind: "done" });
+  });
+
+  it("CO-18: the code of one with a callback of its own goes to no other", async () => {
+    first.discovery = silent;
+    second.discovery = silent;
+    const sender = await world.configure(first);
+    const honest = await world.configure(second, own);
+    const browser = new Browser(world);
+    // What a hostile first one does: it sends the person on to the second, with the state of its own sign-in.
+    const asked = await browser.begin({ provider_id: sender.id });
+    asked.searchParams.set("client_id", second.client_id);
+    asked.searchParams.set("redirect_uri", `${world.origin}/login/callback/${honest.id}`);
+    const answer = second.authorize(new URL(`${second.issuer}/authorize${asked.search}`));
+    expect(await browser.complete(answer)).toMatchObject({ kind: "failed", reason: "issuer_mismatch" });
+    expect([first.tokenRequests, second.tokenRequests]).toEqual([[], []]);
   });
 
   it("CO-18: the code of one that names itself goes to no other, whatever that one says of itself", async () => {

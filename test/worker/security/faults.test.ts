@@ -64,7 +64,6 @@ describe("the database on the way of people and OAuth", () => {
     ["GET", `/oauth/authorize?client_id=${client_id}&redirect_uri=https%3A%2F%2Fa.test%2Fcb`, undefined, "text/html"],
     ["GET", "/login", undefined, "text/html"],
     ["GET", "/me", undefined, "text/html"],
-    ["GET", `/login/callback?code=x&state=${"s".repeat(43)}`, undefined, "text/html"],
     ["GET", "/oauth/jwks.json", undefined, "application/"],
     ["POST", "/oauth/register", `{"redirect_uris":["https://a.test/cb"]}`, "application/"],
     ["POST", "/oauth/token", `grant_type=refresh_token&client_id=${client_id}&refresh_token=x`, "application/json"],

@@ -78,6 +78,7 @@ export const table: readonly Row[] = [
   // The tenant of these tests has no identity provider.
   page("/login", { GET: 503, HEAD: 405 }),
   page("/login/callback", nothingAsked),
+  page("/login/callback/:provider", nothingAsked),
   page("/login/backchannel-logout", { POST: 400 }),
   page("/logout", form),
   page("/me", signIn),

@@ -13,9 +13,11 @@ const open = new Set([
   "env.ts",
   "errors.ts",
   "limits.ts",
+  "people-limits.ts",
   "platform.ts",
   "ports.ts",
   "sha256.ts",
+  "units.ts",
 ]);
 
 /** Files at the top that may use every room. */

@@ -1,5 +1,6 @@
 /** Plain calls through each Worker: of a client of 2026-07-28, and of one of 2025-11-25 in a session. */
 import { modernRequest } from "../test/system/support/modern-request.ts";
+import { measureIdle, type IdleFigures } from "./idle.ts";
 import { slugs, type Instance, type Place } from "./instance.ts";
 import { legacyRequest, openSession } from "./legacy-request.ts";
 import { idMark } from "./message.ts";
@@ -19,6 +20,7 @@ export interface CallFigures {
   readonly calls: readonly Call[];
   readonly samples: Samples;
   readonly memory: { readonly start_bytes: number | undefined; readonly end_bytes: number | undefined };
+  readonly idle: IdleFigures;
 }
 
 export const keyOf = (path: string, connections: number): string => `${path} ${connections}`;
@@ -68,8 +70,9 @@ export async function measureCalls(
       await add(place, "floor", modern(place, "small"), connections, count);
   }
   // What an access token costs over a machine token: against the very same calls.
+  const accessToken = await instance.newAccessToken();
   for (const [connections, count] of plan.small) {
-    const request = modern("governed", "small", instance.accessToken);
+    const request = modern("governed", "small", accessToken);
     await add("governed access token", "floor", request, connections, count, "governed");
   }
   for (const place of ["floor", "floor+audit", "governed"] as const) {
@@ -97,5 +100,7 @@ export async function measureCalls(
     }
   }
   const samples = await meter.rounds(calls, plan, progress);
-  return { calls, samples, memory: { start_bytes, end_bytes: meter.memory_bytes() } };
+  const memory = { start_bytes, end_bytes: meter.memory_bytes() };
+  progress("Calls after a pause");
+  return { calls, samples, memory, idle: await measureIdle(instance) };
 }

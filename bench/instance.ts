@@ -27,8 +27,10 @@ export interface Instance {
   readonly ports: Readonly<Record<Place, number>>;
   /** Machine token of a client that may use both servers. */
   readonly token: string;
-  /** Access token of a client like that one, for `/mcp/{slugs.modern}` of `governed`. */
-  readonly accessToken: string;
+  /** `/mcp/{slugs.modern}` of `governed`. */
+  readonly endpoint: URL;
+  /** Access token of a client like that one, for that endpoint. */
+  newAccessToken(): Promise<string>;
 }
 
 /** The slugs of the servers that calls go to. */
@@ -157,7 +159,7 @@ export async function startInstance(upstreams: Upstreams): Promise<Instance> {
       "governed+ledger": await portOf(runtime, workerName),
     };
     const endpoint = new URL(`/mcp/${slugs.modern}`, `http://localhost:${ports.governed}`);
-    return { runtime, ports, token, accessToken: await accessToken(machine, endpoint) };
+    return { runtime, ports, token, endpoint, newAccessToken: () => accessToken(machine, endpoint) };
   } catch (error) {
     await runtime.dispose();
     throw error;

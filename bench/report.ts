@@ -1,5 +1,6 @@
 /** The figures of a run as one JSON object. */
 import { keyOf, type Call, type CallFigures } from "./calls.ts";
+import type { IdleFigures } from "./idle.ts";
 import type { ListFigures } from "./lists.ts";
 import type { Sample } from "./meter.ts";
 import type { CallOperations, Operations } from "./operations.ts";
@@ -66,6 +67,8 @@ export interface Report {
   readonly operations: (Operations & Readonly<Record<"legacy" | "legacy_to_modern", CallOperations>>) | null;
   readonly sessions: readonly SessionRow[];
   readonly lists: readonly ListRow[];
+  /** One call with an access token, alone: medians. */
+  readonly idle: Readonly<Record<keyof IdleFigures, number | null>> | null;
   readonly memory: { readonly start_bytes: number | null; readonly end_bytes: number | null };
   readonly rounds: number;
   readonly calls: number;
@@ -172,6 +175,14 @@ export function toReport({ operations, calls, sessions, lists, machine, calls_co
         : { ...operations.warm, legacy: operations.legacy, legacy_to_modern: operations.legacyToModern },
     sessions: toSessionRows(sessions),
     lists: lists.map(toListRow),
+    idle:
+      calls === undefined
+        ? null
+        : {
+            warm_us: rounded(median([...calls.idle.warm_us]), 0),
+            new_token_us: rounded(median([...calls.idle.new_token_us]), 0),
+            after_idle_us: rounded(median([...calls.idle.after_idle_us]), 0),
+          },
     memory: {
       start_bytes: rounded(calls?.memory.start_bytes, 0),
       end_bytes: rounded(calls?.memory.end_bytes, 0),

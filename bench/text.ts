@@ -71,6 +71,14 @@ function counts({ operations }: Report): string[] {
   ];
 }
 
+function waits({ idle }: Report): string[] {
+  if (idle === null) return [];
+  const { warm_us, new_token_us, after_idle_us } = idle;
+  return [
+    `One call with an access token, alone: ${shown(warm_us)} us warm, ${shown(new_token_us)} us with a new token, ${shown(after_idle_us)} us after a pause`,
+  ];
+}
+
 export function toText(report: Report): string {
   const { rows, sessions, lists, memory, rounds, calls, machine } = report;
   return [
@@ -103,6 +111,7 @@ export function toText(report: Report): string {
       lists.map(listRow),
     ),
     ...counts(report),
+    ...waits(report),
     `Memory of workerd: ${mebibytes(memory.start_bytes)} at the start of the calls, ${mebibytes(memory.end_bytes)} at the end`,
     `${calls} calls, those of the first table in ${rounds} rounds, every answer compared`,
     `${machine.cores} cores, ${machine.pinned ? "one of them for workerd and one for the rest" : "nothing pinned"}; load average before the run ${machine.load_average}`,

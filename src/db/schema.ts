@@ -1,5 +1,5 @@
 /**
- * The configuration database. `schema.sql` and `migrations/` are generated from this file (`npm run generate`).
+ * The configuration database. `schema.sql` and `migrations/` are generated from this file and the one that it exports (`npm run generate`).
  * The tenant leads every key. Times are milliseconds since the Unix epoch; JSON columns are parsed with zod on read.
  */
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";

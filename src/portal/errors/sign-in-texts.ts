@@ -70,7 +70,7 @@ export const signInTexts: Readonly<Record<SignInFailure, ErrorText>> = {
     ...misconfigured,
     what: "Several identity providers are set up here, and their answers could be taken for one another. Nobody is sent to them before that is mended.",
     administrator:
-      "Give the client of each identity provider a secret, choose providers that name themselves in their answers (RFC 9207), or disable those that you do not need. The log names them.",
+      "Set options.own_callback of all of these providers but one, and register the redirect URI that the answer names at each of them.",
   },
   return_too_long: {
     title: "This request is too long",

@@ -176,7 +176,7 @@ export const grants = sqliteTable(
     last_used_at: integer("last_used_at"),
     expires_at: integer("expires_at").notNull(),
     revoked_at: integer("revoked_at"),
-    /** Stable: `user`, `administrator`, `code_replay`, `refresh_reuse`, `redirect_untrusted`, `client_disabled`, `user_disabled` … */
+    /** Stable: `user`, `administrator`, `code_replay`, `refresh_reuse`, `redirect_untrusted`, `client_disabled`, `provider_deleted` … */
     revoked_reason: text("revoked_reason"),
   },
   (table) => [

@@ -9,11 +9,10 @@ import { readBody } from "../body.ts";
 import { openDatabase } from "../db/index.ts";
 import { limits } from "../limits.ts";
 import { err, ok, type Result } from "../ports.ts";
-import { revokeTokens } from "../tenant/index.ts";
+import { announceRevocation, revokeTokens } from "../tenant/index.ts";
 import { peekJwt, verifyForeignJwt, type ForeignClaims } from "../trust/index.ts";
 import { authEvent } from "./auth-event.ts";
 import { discoverProvider } from "./discovery.ts";
-import { announce } from "./end-access.ts";
 import { logoutToken } from "./logout-tokens.ts";
 import { providersRepository, type StoredProvider } from "./providers.ts";
 import { providerSessions } from "./provider-sessions.ts";
@@ -68,7 +67,7 @@ async function logOut(visit: Visit, request: Request): Promise<Result<void, stri
       revokeTokens(database, visit.tenant.id, { kind: "user", subject: id }, now),
     ]),
   ]);
-  await announce(visit);
+  await announceRevocation(visit.platform, visit.tenant.id);
   const act = { action: "sign_out.complete", outcome: "ok", reason: "back_channel", provider: provider.id } as const;
   for (const user of meant) await visit.recorder.record(authEvent(visit, { ...act, user }));
   return ok(undefined);

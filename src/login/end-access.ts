@@ -2,7 +2,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import { openDatabase, revocations, users, web_sessions } from "../db/index.ts";
 import { limits } from "../limits.ts";
-import { announceChange, revokeTokens } from "../tenant/index.ts";
+import { announceRevocation, laterRevocation, revokeTokens } from "../tenant/index.ts";
 import { removeConnections } from "../vault/index.ts";
 import { authEvent } from "./auth-event.ts";
 import { endSessionsOf } from "./sessions.ts";
@@ -31,7 +31,7 @@ export async function setUserEnabled(visit: Visit, id: string, enabled: boolean)
   const user = toUser(row);
   // Once more at a time after the change is stored: a refresh that read just before it mints with a time just before it.
   if (!enabled) await revokeTokens(database, tenant.id, { kind: "user", subject: id }, platform.ports.clock.now());
-  await announce(visit);
+  await announceRevocation(platform, tenant.id);
   const action = enabled ? "user.enable" : "user.disable";
   await recorder.record(authEvent(visit, { action, outcome: "ok", user, provider: user.provider_id }));
   return user;
@@ -57,22 +57,7 @@ export async function endProvider(visit: Visit, provider_id: string): Promise<vo
     database
       .delete(web_sessions)
       .where(and(eq(web_sessions.tenant_id, tenant.id), eq(web_sessions.provider_id, provider_id))),
-    database
-      .insert(revocations)
-      .select(theirs)
-      .onConflictDoUpdate({
-        target: [revocations.tenant_id, revocations.kind, revocations.subject],
-        set: {
-          not_before: sql`max(${revocations.not_before}, excluded.not_before)`,
-          expires_at: sql`max(${revocations.expires_at}, excluded.expires_at)`,
-        },
-      }),
+    database.insert(revocations).select(theirs).onConflictDoUpdate(laterRevocation),
   ]);
-  await announce(visit);
-}
-
-/** It holds in D1 already; a change that cannot be told is picked up after `limits.snapshotLife_ms` at the latest. */
-export async function announce({ platform, tenant }: Visit): Promise<void> {
-  const announced = await announceChange(platform, tenant.id);
-  if (!announced.ok) platform.log("error", "A revocation could not be announced", { tenant: tenant.id });
+  await announceRevocation(platform, tenant.id);
 }

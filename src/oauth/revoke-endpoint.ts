@@ -5,8 +5,7 @@
 import { openDatabase } from "../db/index.ts";
 import { authEvent, type Visit } from "../login/index.ts";
 import { err, ok, type Result } from "../ports.ts";
-import { holderOf, isRevoked, revokeTokens } from "../tenant/index.ts";
-import { announce } from "./tokens/announce.ts";
+import { announceRevocation, holderOf, isRevoked, revokeTokens } from "../tenant/index.ts";
 import { authenticateClient } from "./clients/index.ts";
 import { unavailable } from "./grants/answer-grant.ts";
 import { grantsRepository } from "./grants/grant-rows.ts";
@@ -69,7 +68,7 @@ async function revokeAccessToken(visit: Visit, client: OAuthClient, token: strin
   const holder = { kind: "holder", subject: holderOf(subject, client.id) } as const;
   if (await isRevoked(database, tenant.id, holder, issued_at)) return true;
   await revokeTokens(database, tenant.id, holder, now);
-  const isTold = await announce(visit);
+  const isTold = await announceRevocation(platform, tenant.id);
   await visit.recorder.record(
     authEvent(visit, {
       ...{ action: "token.revoke", outcome: "ok", reason: "client", agent: client.id, client_name: client.name },

@@ -1,5 +1,6 @@
+export { announceRevocation } from "./announce.ts";
 export { parseRequestUrl, resolveTenant, type TenantHost } from "./host.ts";
-export { holderOf, isRevoked, revokeTokens, sweepRevocations, type Revoked } from "./revocations.ts";
+export { laterRevocation, holderOf, isRevoked, revokeTokens, sweepRevocations, type Revoked } from "./revocations.ts";
 export { defaultSettings, settingsSchema, type TenantSettings } from "./settings.ts";
 export { settingsStore, type StoredSettings } from "./settings-store.ts";
 export type { Client, Snapshot, Token, VerificationKey } from "./snapshot.ts";

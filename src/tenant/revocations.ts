@@ -12,6 +12,15 @@ export interface Revoked {
 /** One person at one client, or the client for itself. @param subject `sub` of the token */
 export const holderOf = (subject: string, client_id: string): string => JSON.stringify([subject, client_id]);
 
+/** For an insert into `revocations`: of two for one subject the later times count, so none is ever taken back. */
+export const laterRevocation = {
+  target: [revocations.tenant_id, revocations.kind, revocations.subject],
+  set: {
+    not_before: sql`max(${revocations.not_before}, excluded.not_before)`,
+    expires_at: sql`max(${revocations.expires_at}, excluded.expires_at)`,
+  },
+};
+
 /**
  * A statement for a batch with what ends the subject for good: nothing may refresh what this voids. The caller announces the change.
  * @param now access tokens issued up to this time are void
@@ -20,13 +29,7 @@ export function revokeTokens(database: Database, tenant: string, { kind, subject
   return database
     .insert(revocations)
     .values({ tenant_id: tenant, kind, subject, not_before: now, expires_at: now + limits.revocation_ms })
-    .onConflictDoUpdate({
-      target: [revocations.tenant_id, revocations.kind, revocations.subject],
-      set: {
-        not_before: sql`max(${revocations.not_before}, excluded.not_before)`,
-        expires_at: sql`max(${revocations.expires_at}, excluded.expires_at)`,
-      },
-    });
+    .onConflictDoUpdate(laterRevocation);
 }
 
 /** Whether a token of this time is void already. @param issued_at milliseconds since the Unix epoch */

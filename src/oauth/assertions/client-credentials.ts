@@ -6,8 +6,8 @@ import type { Visit } from "../../login/index.ts";
 import type { Result } from "../../ports.ts";
 import type { OAuthError } from "../oauth-error.ts";
 import type { OAuthClient, TokenAnswer } from "../types.ts";
-import { isProven, issueToken, notRegistered, refuseToken, refuseUnknown } from "./issue.ts";
-import { defaultResource, readResource, readScope } from "./target.ts";
+import { isProven, notRegistered, refuseToken, refuseUnknown } from "./issue.ts";
+import { issueMachineToken } from "./machine-token.ts";
 
 /** @param client authenticated */
 export async function clientCredentialsGrant(
@@ -21,16 +21,5 @@ export async function clientCredentialsGrant(
   if (client.kind !== "registered" || !client.grant_types.has("client_credentials")) {
     return refuseToken(visit, client, notRegistered);
   }
-  const resource = readResource(visit, parameters);
-  if (!resource.ok) return refuseToken(visit, client, resource.error);
-  const scope = readScope(parameters);
-  if (!scope.ok) return refuseToken(visit, client, scope.error);
-  const subject = {
-    client_id: client.id,
-    resource: resource.value ?? defaultResource(visit),
-    scope: scope.value,
-    user: undefined,
-    grant_id: undefined,
-  };
-  return issueToken(visit, client, subject, issued_at);
+  return issueMachineToken(visit, client, parameters, issued_at);
 }

@@ -26,7 +26,7 @@ import {
   type About,
 } from "./issue.ts";
 import { defaultResource, readResource, readScope } from "./target.ts";
-import { useAssertionOnce } from "./use-assertion.ts";
+import { useAssertionOnce } from "../use-assertion.ts";
 
 export const idJagType = "oauth-id-jag+jwt";
 

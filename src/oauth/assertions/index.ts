@@ -1,4 +1,3 @@
 /** What signed assertions are good for at the token endpoint. */
-export { assertedClientId, verifyClientAssertion } from "./client-assertion.ts";
 export { clientCredentialsGrant } from "./client-credentials.ts";
 export { jwtBearerGrant } from "./jwt-bearer.ts";

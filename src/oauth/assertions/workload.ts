@@ -12,9 +12,9 @@ import type { OAuthError } from "../oauth-error.ts";
 import type { TokenAnswer, Workload } from "../types.ts";
 import { jwtBearer, presentsCredentials, type AssertionRequest } from "./asked.ts";
 import { heldOff, refuseAssertion } from "./hold-off.ts";
-import { invalidGrant, issuerUnavailable, issueToken, notRegistered, refuseToken, refuseUnknown } from "./issue.ts";
-import { ourNames } from "./our-names.ts";
-import { defaultResource, readResource, readScope } from "./target.ts";
+import { invalidGrant, issuerUnavailable, notRegistered, refuseToken, refuseUnknown } from "./issue.ts";
+import { issueMachineToken } from "./machine-token.ts";
+import { ourNames } from "../our-names.ts";
 import { findWorkloadClient } from "./workload-clients.ts";
 
 /** @param unverified claims of the assertion */
@@ -44,18 +44,7 @@ export async function workloadGrant(
   if (!found.ok) return refuse(invalidGrant("client_unknown"));
   const client = found.value;
   if (!client.grant_types.has(jwtBearer)) return refuseToken(visit, client, notRegistered);
-  const resource = readResource(visit, parameters);
-  if (!resource.ok) return refuseToken(visit, client, resource.error);
-  const scope = readScope(parameters);
-  if (!scope.ok) return refuseToken(visit, client, scope.error);
-  const subject = {
-    client_id: client.id,
-    resource: resource.value ?? defaultResource(visit),
-    scope: scope.value,
-    user: undefined,
-    grant_id: undefined,
-  };
-  return issueToken(visit, client, subject, issued_at);
+  return issueMachineToken(visit, client, parameters, issued_at);
 }
 
 /** The client of the request: the one that authenticates, or the one that is named, or none. */

@@ -1,8 +1,8 @@
 /** What a client presents to say who it is, at the token and the revocation endpoint. Pure; nothing is verified here. */
 import { limits } from "../../limits.ts";
 import { err, ok, type Result } from "../../ports.ts";
-import { assertedClientId } from "../assertions/index.ts";
 import type { ClientAuthentication } from "../types.ts";
+import { assertedClientId } from "./client-assertion.ts";
 
 export interface PresentedCredentials {
   readonly client_id: string;

@@ -3,8 +3,7 @@ import { and, eq, inArray, isNull, sql, type SQL } from "drizzle-orm";
 import { consents, grants, openDatabase, users, type Database } from "../../db/index.ts";
 import { limits } from "../../limits.ts";
 import { authEvent, type Visit } from "../../login/index.ts";
-import { revokeTokens } from "../../tenant/index.ts";
-import { announce } from "../tokens/announce.ts";
+import { announceRevocation, revokeTokens } from "../../tenant/index.ts";
 import { coversRedirect, isTrustedRedirect, trustedRedirects } from "../redirects/index.ts";
 import { livingGrant } from "./grant-rows.ts";
 import { askGrant } from "./object-of.ts";
@@ -70,7 +69,7 @@ export async function endGrants(visit: Visit, which: GrantSelection, reason: str
   if (ended.length === 0 && all === undefined) return { ended: 0, isTold: true };
   // Again with the time after that: a token takes its own before it reads what it rests on, so it read that this ended, or it is void.
   if (all !== undefined) await revokeTokens(database, tenant.id, all, clock.now());
-  const isTold = await announce(visit);
+  const isTold = await announceRevocation(platform, tenant.id);
   if (ended.length > 0) await visit.recorder.record(eventOf(visit, which, ended, reason));
   const told = ended.slice(0, limits.grantsTold_count);
   platform.waitUntil(

@@ -2,8 +2,7 @@
 import { and, eq } from "drizzle-orm";
 import { grants, openDatabase } from "../../db/index.ts";
 import { authEvent, type Visit } from "../../login/index.ts";
-import { revokeTokens } from "../../tenant/index.ts";
-import { announce } from "../tokens/announce.ts";
+import { announceRevocation, revokeTokens } from "../../tenant/index.ts";
 import { parseResource } from "../resource.ts";
 import { livingGrant, storedGrant } from "./grant-rows.ts";
 
@@ -39,7 +38,7 @@ export async function setGrantServers(
     .returning();
   if (row === undefined) return false;
   await revokeTokens(database, tenant.id, { kind: "grant", subject: grant_id }, clock.now());
-  await announce(visit);
+  await announceRevocation(platform, tenant.id);
   const { client_id, client_name, resource } = storedGrant(row);
   await visit.recorder.record(
     authEvent(visit, {

@@ -2,7 +2,7 @@
 import { and, gt, sql, type SQL } from "drizzle-orm";
 import { grants, revocations, type Database } from "../../db/index.ts";
 import { limits } from "../../limits.ts";
-import { revokeTokens, type Revoked } from "../../tenant/index.ts";
+import { laterRevocation, revokeTokens, type Revoked } from "../../tenant/index.ts";
 import type { GrantSelection } from "./revoke-grants.ts";
 
 /** Where all tokens of somebody end, those without a grant too, one revocation says it. */
@@ -47,14 +47,5 @@ function voidEnded(database: Database, ended: SQL | undefined, kind: "grant" | "
     .from(grants)
     .where(and(ended, gt(grants.last_used_at, now - limits.revocation_ms)))
     .groupBy(grants.tenant_id, subject);
-  return database
-    .insert(revocations)
-    .select(recent)
-    .onConflictDoUpdate({
-      target: [revocations.tenant_id, revocations.kind, revocations.subject],
-      set: {
-        not_before: sql`max(${revocations.not_before}, excluded.not_before)`,
-        expires_at: sql`max(${revocations.expires_at}, excluded.expires_at)`,
-      },
-    });
+  return database.insert(revocations).select(recent).onConflictDoUpdate(laterRevocation);
 }

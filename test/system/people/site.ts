@@ -126,19 +126,28 @@ export async function change(
 /** Enough of a secret to know it by, and its end: tokens of one kind begin alike. A database may have cut the rest to another page. */
 const tail_chars = 32;
 
+/** What a file holds: nothing for a folder, and for what a database closed and removed since it was listed (its `-shm` and `-wal`). */
+function bytesOf(file: string): Buffer {
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return Buffer.alloc(0);
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return Buffer.alloc(0);
+    throw error;
+  }
+}
+
 /**
  * Where any of the secrets is: in a line of the log, on a page that a person saw, or in a file of the databases, objects and queues.
  * @returns the place and the last characters of each
  * @throws when it does not find what is stored in the clear on purpose, which would prove nothing
  */
 export function leaksOf({ gatehouse, secrets, pages, state, identity }: Site): string[] {
-  const files = readdirSync(state, { recursive: true, encoding: "utf8" })
-    .map((name) => join(state, name))
-    .filter((name) => statSync(name).isFile());
+  const files = readdirSync(state, { recursive: true, encoding: "utf8" }).map((name) => join(state, name));
   const places = new Map<string, Buffer>([
     ["log", Buffer.from(gatehouse.logs.join("\n"))],
     ["page", Buffer.from(pages.join("\n"))],
-    ...files.map((name) => [name.slice(state.length), readFileSync(name)] as const),
+    ...files.map((name) => [name.slice(state.length), bytesOf(name)] as const),
   ]);
   const placesOf = (text: string): string[] =>
     [...places].flatMap(([place, bytes]) => (bytes.includes(text) ? [place] : []));

@@ -1,8 +1,8 @@
 /** An assertion is good for one token. */
-import { openDatabase } from "../../db/index.ts";
-import { limits } from "../../limits.ts";
-import type { Visit } from "../../login/index.ts";
-import { useOnce, type ForeignClaims } from "../../trust/index.ts";
+import { openDatabase } from "../db/index.ts";
+import { limits } from "../limits.ts";
+import type { Visit } from "../login/index.ts";
+import { useOnce, type ForeignClaims } from "../trust/index.ts";
 
 /**
  * Uses its `jti` up, for as long as any clock of ours could accept the assertion. Comes last: nothing is used up by a request that

@@ -8,8 +8,8 @@ import { err, ok, type Result } from "../../ports.ts";
 import { peekJwt, verifyForeignJwt, type ForeignClaims, type KeySource } from "../../trust/index.ts";
 import { oauthError, type OAuthError } from "../oauth-error.ts";
 import type { OAuthClient } from "../types.ts";
-import { ourNames } from "./our-names.ts";
-import { useAssertionOnce } from "./use-assertion.ts";
+import { ourNames } from "../our-names.ts";
+import { useAssertionOnce } from "../use-assertion.ts";
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 

@@ -12,6 +12,7 @@ import { authenticateClient } from "../clients/index.ts";
 import { offeredServers } from "../consent/offered.ts";
 import type { OAuthError } from "../oauth-error.ts";
 import type { OAuthClient, TokenAnswer } from "../types.ts";
+import { useAssertionOnce } from "../use-assertion.ts";
 import { jwtBearer, type AssertionRequest } from "./asked.ts";
 import { checkIdJag } from "./id-jag-claims.ts";
 import { heldOff, refuseAssertion } from "./hold-off.ts";
@@ -26,7 +27,6 @@ import {
   type About,
 } from "./issue.ts";
 import { defaultResource, readResource, readScope } from "./target.ts";
-import { useAssertionOnce } from "../use-assertion.ts";
 
 export const idJagType = "oauth-id-jag+jwt";
 

@@ -9,12 +9,12 @@ import { ok, type JsonObject, type Result } from "../../ports.ts";
 import { discover, verifyForeignJwt, type ForeignClaims, type JwtFailure } from "../../trust/index.ts";
 import { authenticateClient, findClient } from "../clients/index.ts";
 import type { OAuthError } from "../oauth-error.ts";
+import { ourNames } from "../our-names.ts";
 import type { TokenAnswer, Workload } from "../types.ts";
 import { jwtBearer, presentsCredentials, type AssertionRequest } from "./asked.ts";
 import { heldOff, refuseAssertion } from "./hold-off.ts";
 import { invalidGrant, issuerUnavailable, notRegistered, refuseToken, refuseUnknown } from "./issue.ts";
 import { issueMachineToken } from "./machine-token.ts";
-import { ourNames } from "../our-names.ts";
 import { findWorkloadClient } from "./workload-clients.ts";
 
 /** @param unverified claims of the assertion */

@@ -1,4 +1,5 @@
 import { eq } from "drizzle-orm";
+import { env } from "cloudflare:workers";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connections, servers, users, web_sessions } from "../../../src/db/index.ts";
 import { limits } from "../../../src/limits.ts";
@@ -281,6 +282,20 @@ describe("who is who", () => {
     expect(world.events.at(-1)).toMatchObject({ action: "user.disable", outcome: "ok", actor: { user: user.id } });
     expect(await usersRepository(world.database, world.tenant).living(user.id)).toBeUndefined();
     expect(await usersRepository(world.database, world.tenant).living(other.id)).toMatchObject({ id: other.id });
+  });
+
+  it("TK-18: disabling is announced although the object of the tenant fails at first", async () => {
+    await world.configure(provider);
+    const user = await userAfterSignIn();
+    const visit = await world.visit();
+    const real = env.TENANT.getByName(world.tenant);
+    let failures = 1;
+    const announce = () => (failures-- > 0 ? Promise.reject(new Error("reset")) : real.announce());
+    const TENANT = { getByName: () => ({ announce }) } as unknown as Env["TENANT"];
+    const platform = { ...visit.platform, bindings: { ...visit.platform.bindings, TENANT } };
+    const before = await real.version();
+    await setUserEnabled({ ...visit, platform }, user.id, false);
+    expect(await real.version()).toBe(before + 1);
   });
 
   it("A11: nobody is disabled who is not there, nor in another tenant", async () => {

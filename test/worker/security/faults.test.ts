@@ -80,7 +80,9 @@ describe("the database on the way of people and OAuth", () => {
       ...(body === undefined ? {} : { body }),
     });
     expect([response.status, response.headers.get("content-type")]).toEqual([503, expect.stringContaining(type)]);
-    expect(await response.text()).not.toMatch(/\bD1\b|\bselect\b|connection/i);
+    // The reference of a page, and the name of its stylesheet, are hexadecimal and may hold the two characters by chance.
+    const words = (await response.text()).replaceAll(/[0-9a-f-]{8,}/g, "");
+    expect(words).not.toMatch(/D1|select|connection/i);
   });
 });
 

@@ -21,7 +21,14 @@ export default defineConfig({
             },
           })),
         ],
-        test: { name: "worker", include: ["test/worker/**/*.test.ts"], setupFiles: ["test/worker/setup.ts"] },
+        test: {
+          name: "worker",
+          include: ["test/worker/**/*.test.ts"],
+          setupFiles: ["test/worker/setup.ts"],
+          // Ends what hangs; a busy machine fails no test.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
       },
       {
         // The built Worker over real sockets, with real peers.

@@ -5,6 +5,8 @@ const key = "test:" + Buffer.alloc(32, 7).toString("base64url");
 
 export default defineConfig({
   test: {
+    // Of tests that pass, what the Worker logs says nothing.
+    silent: "passed-only",
     projects: [
       {
         // The rooms, in workerd, with real D1, KV, Durable Objects and Queues.
@@ -25,6 +27,9 @@ export default defineConfig({
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
           setupFiles: ["test/worker/setup.ts"],
+          // Several files in one workerd, as many at once as there are cores: starting it costs more than most files.
+          isolate: false,
+          maxWorkers: "100%",
           // Ends what hangs; a busy machine fails no test.
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -39,6 +44,8 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+          // After the rooms: it waits for real programs, which need the machine.
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -10,6 +10,7 @@ import { at } from "./lib/root.ts";
 const open = new Set([
   "body.ts",
   "bounded-map.ts",
+  "connection-limits.ts",
   "env.ts",
   "errors.ts",
   "limits.ts",
@@ -31,6 +32,7 @@ const entryPoints = new Set([
   "session/session-object.ts",
   "tenant/tenant-object.ts",
   "trust/documents-object.ts",
+  "vault/connections/connection-object.ts",
 ]);
 
 /** Generated from the room that serves it. */
@@ -47,19 +49,22 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   vault: ["db", "egress"],
   tenant: ["db", "policy", "registry", "telemetry"],
   audit: ["vault", "egress", "telemetry"],
-  admission: ["tenant", "oauth", "db", "audit"],
-  outbound: ["vault", "egress", "registry"],
+  admission: ["tenant", "oauth", "trust", "registry", "db", "audit"],
   trust: ["db", "egress"],
   login: ["trust", "tenant", "db", "vault", "egress", "audit"],
   oauth: ["login", "trust", "tenant", "registry", "policy", "db", "vault", "egress", "audit"],
+  connections: ["oauth", "login", "trust", "tenant", "registry", "policy", "db", "vault", "egress", "audit"],
+  outbound: ["connections", "oauth", "login", "trust", "tenant", "registry", "db", "vault", "egress"],
   session: ["protocol", "tenant", "vault"],
-  upstream: ["session", "outbound", "protocol", "registry", "egress", "tenant", "vault"],
+  upstream: ["session", "outbound", "connections", "protocol", "registry", "egress", "tenant", "vault"],
   gateway: [
+    "login",
     "upstream",
     "session",
     "protocol",
     "policy",
     "outbound",
+    "connections",
     "registry",
     "audit",
     "admission",
@@ -71,6 +76,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   admin: [
     "admission",
     "audit",
+    "connections",
     "db",
     "egress",
     "login",
@@ -82,7 +88,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     "tenant",
     "vault",
   ],
-  portal: ["admin", "audit", "db", "login", "oauth", "policy", "registry", "tenant", "vault"],
+  portal: ["admin", "audit", "connections", "db", "login", "oauth", "policy", "registry", "tenant", "vault"],
   cli: ["admin"],
 };
 

@@ -2,7 +2,7 @@
  * The official MCP conformance suite. `npm run conformance`, or with `-- --json` for one JSON object on standard output.
  *
  * As a server: the fixture by itself, then the fixture behind Gatehouse in enterprise mode. As a client: the suite's own
- * servers behind Gatehouse, for the scenarios without OAuth. As an authorization server: with a person who signs in and agrees.
+ * servers behind Gatehouse, where those want OAuth with a person who connects an account. As an authorization server: with a person who signs in and agrees.
  */
 import { parseArgs } from "node:util";
 import { startFixture, type Eras } from "../test/system/support/fixture-server.ts";
@@ -112,7 +112,6 @@ async function clientSets(): Promise<ConformanceSet[]> {
     for (const requirements of [modern, legacy]) {
       const scored: Outcome[] = [];
       for (const scenario of requirementsOf(requirements, "client").scored) {
-        if (scenario.startsWith("auth/")) continue;
         scored.push(await runClientScenario(conformanceDriver, env, requirements, scenario));
       }
       sets.push({ requirements, leg: "client", side: "gatehouse", scored, unscored: [] });

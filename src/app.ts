@@ -3,10 +3,11 @@ import { Hono } from "hono";
 import { callAdmin, createAdminApi, type AdminDependencies } from "./admin/index.ts";
 import { admitAdministrator, type Principal } from "./admission/index.ts";
 import { queryEvents } from "./audit/index.ts";
+import { clientDocument, type CheckServer } from "./connections/index.ts";
 import { isDatabaseFailure } from "./db/index.ts";
 import { checkUrl } from "./egress/index.ts";
 import { failure, toProblem, type Failure } from "./errors.ts";
-import { handleMcp } from "./gateway/index.ts";
+import { handleMcp, tryCredential } from "./gateway/index.ts";
 import type { Visit, WebSession } from "./login/index.ts";
 import {
   authorizationServerMetadata,
@@ -19,7 +20,7 @@ import {
 import { createPortal } from "./portal/index.ts";
 import type { JsonObject, Ports } from "./ports.ts";
 import { catalogsStore, slugSchema } from "./registry/index.ts";
-import { countUnknown, fetchOf, health, openSite, openVisit, sourceOf, vaultOpener } from "./site.ts";
+import { countUnknown, enterpriseOnly, fetchOf, health, openSite, openVisit, sourceOf, vaultOpener } from "./site.ts";
 import type { AppContext, AppEnv, Middleware } from "./site.ts";
 import { log } from "./telemetry/index.ts";
 import { announceChange, currentSnapshot, type Snapshot } from "./tenant/index.ts";
@@ -30,6 +31,7 @@ export function createApp(ports: Ports): App {
   const app = new Hono<AppEnv>({ strict: true });
   const openVault = vaultOpener(ports);
   const site = openSite(ports, openVault);
+  const people = enterpriseOnly;
   const visit = openVisit;
 
   // prettier-ignore
@@ -38,18 +40,19 @@ export function createApp(ports: Ports): App {
     app.get("/.well-known/oauth-protected-resource",            site, readable, resource);
     app.get("/.well-known/oauth-protected-resource/mcp",        site, readable, resource);
     app.get("/.well-known/oauth-protected-resource/mcp/:slug",  site, readable, resource);
-    app.get("/.well-known/oauth-authorization-server",          site, readable, visit, document(authorizationServerMetadata));
-    app.get("/.well-known/openid-configuration",                site, readable, visit, document(authorizationServerMetadata));
+    app.get("/.well-known/oauth-authorization-server",          site, readable, people, visit, document(authorizationServerMetadata));
+    app.get("/.well-known/openid-configuration",                site, readable, people, visit, document(authorizationServerMetadata));
     app.get("/oauth/jwks.json",                                 site, readable, visit, document(jwksDocument));
-    app.all("/oauth/token",                                     site, visit, preflight, answer(handleToken));
-    app.all("/oauth/revoke",                                    site, visit, preflight, answer(handleRevoke));
-    app.all("/oauth/register",                                  site, visit, preflight, answer(handleRegister));
+    app.get("/oauth/client.json",                               site, readable, visit, document(ownDocument));
+    app.all("/oauth/token",                                     site, people, visit, preflight, answer(handleToken));
+    app.all("/oauth/revoke",                                    site, people, visit, preflight, answer(handleRevoke));
+    app.all("/oauth/register",                                  site, people, visit, preflight, answer(handleRegister));
     app.all("/mcp",                                             site, preflight, mcp);
     app.all("/mcp/:slug",                                       site, preflight, mcp);
     app.use("/api/v1/*",                                        site, admission);
   }
   app.route("/api/v1", createAdminApi() as unknown as App);
-  app.route("/", createPortal(site, visit, administration) as unknown as App);
+  app.route("/", createPortal(site, visit, administration, trials) as unknown as App);
   app.notFound(() => toProblem(failure("not_found")));
   app.onError(answerThrown);
   return app;
@@ -80,6 +83,9 @@ async function resource(c: AppContext): Promise<Response> {
   const metadata = protectedResourceMetadata(platform.configuration.mode, tenant.origin, path);
   return Response.json(metadata, { headers: { "cache-control": "no-store" } });
 }
+
+/** Who we are to the authorization servers of upstreams. */
+const ownDocument = ({ tenant }: Visit): JsonObject => clientDocument(tenant.origin);
 
 function document(make: (visit: Visit) => JsonObject | Promise<JsonObject>) {
   return async (c: AppContext): Promise<Response> =>
@@ -189,6 +195,14 @@ function adminOf(
   };
 }
 
+/** Pages try a key at the server that it is for before they keep it. */
+const trials: Middleware = async function trials(c, next) {
+  const { visit } = c.var;
+  const checkServer: CheckServer = (server, held, person) => tryCredential(visit, server, held, person);
+  c.set("checkServer", checkServer);
+  return next();
+};
+
 /** Pages change things through the admin API, as the person that is signed in: the same checks, the same events. */
 const administration: Middleware = async function administration(c, next) {
   c.set("callAdmin", (session: WebSession, method, path, body) => {
@@ -200,6 +214,7 @@ const administration: Middleware = async function administration(c, next) {
       user: {
         id: user.id,
         ...(user.email === null ? {} : { email: user.email }),
+        email_verified: user.email_verified,
         groups: new Set(user.groups),
         chosen: new Set(),
       },

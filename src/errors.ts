@@ -34,6 +34,8 @@ const table = {
   not_found: [404, 404, -32601, "Not found"],
   // --- the admin API
   conflict: [409, 409, -32600, "Conflict"],
+  /** What was asked for is dear: the same request again, with the `confirmation` of this answer, does it. */
+  confirmation_needed: [409, 409, -32600, "This must be confirmed"],
   precondition_failed: [412, 412, -32600, "The resource has changed"],
   idempotency_mismatch: [422, 422, -32600, "This Idempotency-Key was used for another request"],
   invalid_field: [422, 422, -32602, "A field is not valid"],
@@ -44,6 +46,8 @@ const table = {
   upstream_invalid: [502, 200, -32603, "The upstream server's answer is not valid"],
   upstream_too_large: [502, 200, -32603, "The upstream server's answer is too large"],
   upstream_refused: [502, 200, -32603, "The upstream server refused the request"],
+  /** A person has to connect an account, or connect it again. The gateway says it in the richest form that the client takes. */
+  link_needed: [409, 200, -32603, "An account must be connected first"],
   /** The upstream's own 401 or 403; never passed on as ours, or the client would sign in again for nothing. */
   upstream_credential: [502, 200, -32603, "The upstream server refused the credential that is stored for it"],
   bridge_needed: [501, 200, -32603, "This call needs a bridge between protocol eras that is not available"],
@@ -61,6 +65,8 @@ const table = {
   internal: [500, 500, -32603, "Internal error"],
   unavailable: [503, 503, -32603, "Temporarily unavailable"],
   sealed: [503, 503, -32603, "Gatehouse is sealed: its keys are missing or not valid"],
+  /** An administrator turned the switch of this tenant. */
+  vault_sealed: [503, 200, -32603, "The credentials of this organisation are sealed"],
 } as const satisfies Record<string, readonly [number, number, number, string]>;
 
 export type ErrorCode = keyof typeof table;

@@ -8,11 +8,12 @@ export { Grant } from "./oauth/index.ts";
 export { Session } from "./session/index.ts";
 export { Tenant } from "./tenant/index.ts";
 export { Documents } from "./trust/index.ts";
+export { Connection } from "./vault/index.ts";
 
 const app = createApp(systemPorts);
 
 export default {
   fetch: (request, env, context) => app.fetch(request, env, context),
   queue: (batch, env) => consume(batch, env),
-  scheduled: (_event, env, context) => onTimer(env, context),
+  scheduled: ({ cron }, env, context) => onTimer(env, context, cron),
 } satisfies ExportedHandler<Env>;

@@ -1,4 +1,5 @@
 /** Every bound of the program with its unit and its reason. A list, cache, body, wait or retry without a line here is a defect. */
+import { connectionLimits } from "./connection-limits.ts";
 import { peopleLimits } from "./people-limits.ts";
 import { day, hour, KiB, MiB, minute, second } from "./units.ts";
 
@@ -59,6 +60,7 @@ export const limits = {
   tokenHistory_ms: 90 * day,
 
   ...peopleLimits,
+  ...connectionLimits,
 
   // --- upstreams
   /** Workers allow six connections of one invocation to wait for response headers; one is left for the audit hand-over. */
@@ -149,8 +151,6 @@ export const limits = {
   eras_count: 2_000,
   /** Sessions with servers of 2025 of which an isolate remembers the log level that it set last. */
   legacySessions_count: 2_000,
-  credentialCache_ms: 60 * second,
-  credentialCache_count: 1_000,
   redirectHops_count: 3,
 
   // --- sealed handles that clients carry

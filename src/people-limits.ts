@@ -37,8 +37,6 @@ export const peopleLimits = {
   providerAnswer_ms: 10 * second,
   providerAnswer_bytes: 256 * KiB,
   logoutBody_bytes: 32 * KiB,
-  /** Two sign-ins of one person at once write the same connection: the later one tries again. */
-  connectionWrites_count: 3,
   /** Changing providers, trusted redirect URLs and the like needs a sign-in at most this old. */
   freshSignIn_ms: 15 * minute,
 

@@ -125,10 +125,15 @@ export function countUnknown(c: AppContext): (reason: string) => void {
     unknownCallers.count({ tenant: tenant.id, reason, address }, { clock, random, waitUntil, recorder });
 }
 
-/** People and OAuth exist in enterprise mode only: development mode knows nobody. */
+/** Signing in and OAuth towards clients exist in enterprise mode only: development mode knows nobody. */
+export const enterpriseOnly: Middleware = async function enterpriseOnly(c, next) {
+  if (c.var.site.platform.configuration.mode === "development") return toProblem(failure("not_found"));
+  return next();
+};
+
+/** What pages, and whatever else is about people, work with. */
 export const openVisit: Middleware = async function openVisit(c, next) {
   const { platform, tenant, vault, recorder } = c.var.site;
-  if (platform.configuration.mode === "development") return toProblem(failure("not_found"));
   const snapshot = await currentSnapshot(platform, tenant.id);
   if (!snapshot.ok) return toProblem(snapshot.error);
   c.set("visit", {

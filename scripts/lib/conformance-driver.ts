@@ -7,6 +7,7 @@ import { Client, StreamableHTTPClientTransport, type ClientOptions } from "@mode
 import * as z from "zod";
 import { callModern, type ModernRequest } from "../../test/system/support/modern-request.ts";
 import { createApi, registerServer } from "./admin-api.ts";
+import { clientSchema, oauthServer, useWithAccount } from "./conformance-account.ts";
 
 /** A little less than the suite waits. */
 const drive_ms = 28_000;
@@ -130,10 +131,14 @@ setTimeout(() => {
 }, drive_ms).unref();
 
 const upstream = process.argv.at(-1) ?? "";
-const drive = scenarios[suite.MCP_CONFORMANCE_SCENARIO];
-if (drive === undefined) throw new Error(`Nothing to do for the scenario ${suite.MCP_CONFORMANCE_SCENARIO}`);
+const scenario = suite.MCP_CONFORMANCE_SCENARIO;
+const withOAuth = scenario.startsWith("auth/");
+const drive = withOAuth ? useWithAccount : scenarios[scenario];
+if (drive === undefined) throw new Error(`Nothing to do for the scenario ${scenario}`);
 const slug = `s-${process.pid}`;
-await registerServer(createApi(new URL(gatehouse)), { slug, url: upstream });
+const client = clientSchema.parse(JSON.parse(suite.MCP_CONFORMANCE_CONTEXT));
+const server = { slug, url: upstream, ...(withOAuth ? oauthServer(scenario, client) : {}) };
+await registerServer(createApi(new URL(gatehouse)), server);
 await drive(new URL(`/mcp/${slug}`, gatehouse));
 // A stream of changes may still be open.
 process.exit(0);

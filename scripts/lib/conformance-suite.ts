@@ -62,8 +62,8 @@ export function requirementsOf(revision: string, leg: Leg): { scored: string[]; 
 
 /** @param bad the statuses that fail a scenario */
 function judge(directory: string, prefix: string, scenario: string, bad: readonly string[]): Outcome {
-  // The suite names its folders `{prefix}{scenario}-{time}`; one scenario's name may begin with another's.
-  const mine = readdirSync(directory)
+  // The suite names its folders `{prefix}{scenario}-{time}`, a scenario may have a slash in its name, and one's may begin with another's.
+  const mine = readdirSync(directory, { recursive: true, encoding: "utf8" })
     .filter((name) => name.replace(/-\d{4}-\d\d-\d\dT[\dZ-]+$/, "") === `${prefix}${scenario}`)
     .map((name) => join(directory, name, "checks.json"))
     .filter((file) => existsSync(file));

@@ -4,7 +4,7 @@ declare module "oidc-provider" {
 
   export interface Interaction {
     readonly uid: string;
-    readonly prompt: { readonly name: string };
+    readonly prompt: { readonly name: string; readonly details: Readonly<Record<string, unknown>> };
     readonly params: Readonly<Record<string, unknown>>;
   }
 

@@ -48,7 +48,7 @@ ${firstCall(`${mcp}/demo`)}
 With the MCP Inspector:
 npx @modelcontextprotocol/inspector --cli ${mcp} --transport http --protocol-era modern --method tools/list
 
-The state is in ${state} (delete it to begin anew).
+The state is in ${state} (delete it to begin anew), the keys that seal it in .gatehouse/keys.
 Development mode asks nobody who they are, and answers this machine only.
 Ctrl-C stops everything.
 `;
@@ -71,7 +71,9 @@ Gatehouse is running in enterprise mode.
 
 For AI clients      ${mcp}
 My access           ${page("/me")}
+My connections      ${page("/me/connections")}
 Agent inventory     ${page("/admin/agents")}
+All connections     ${page("/admin/connections")}
 Identity provider   ${issuer}
 
 People who can sign in (no password, this machine only):
@@ -89,7 +91,10 @@ Any client that starts programs, through mcp-remote:
 The admin API with the administrator's token:
 curl -sS ${page("/api/v1/servers")} -H "Authorization: Bearer $(cat ${state}administrator-token)"
 
-The state is in ${state}, secrets included (delete it to begin anew).
+A server of your own on this machine must be allowed first, by its origin:
+  GATEHOUSE_EGRESS_ORIGINS="http://localhost:9000" npm start -- --enterprise
+
+The state is in ${state}, secrets included (delete it to begin anew), the keys that seal it in .gatehouse/keys.
 Ctrl-C stops everything.
 `;
 }

@@ -116,7 +116,9 @@ function headerParameters(route: Route): JsonObject[] {
   if (!isMutating(route.method)) return [];
   const keyed = header("Idempotency-Key", "Repeating the request with the same key returns the first answer");
   const versioned = header("If-Match", "The ETag that the change was made from; 412 when there is a newer one");
-  const hasVersion = /^(?:server|client|identity_provider|user|settings)\.(?:update|delete)$/.test(route.action);
+  const hasVersion = /^(?:server|client|credential|identity_provider|user|settings)\.(?:update|delete)$/.test(
+    route.action,
+  );
   return hasVersion ? [keyed, versioned] : [keyed];
 }
 

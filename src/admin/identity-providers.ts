@@ -125,7 +125,7 @@ const domainsWarning =
   "Everybody of this provider was signed out, and the grants of their applications ended: only a new sign-in tells the domain of an account.";
 
 const factsWarning =
-  "What former sign-ins told of groups or verified addresses was forgotten: people whose role rests on it must sign in again.";
+  "What former sign-ins told of groups or verified addresses was forgotten, and access tokens that hold it ended: people whose role rests on it must sign in again.";
 
 async function endWithdrawn({ visit }: AdminDependencies, provider_id: string, withdrawal: Withdrawal): Promise<void> {
   await withdraw(visit, provider_id, withdrawal);

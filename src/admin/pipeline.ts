@@ -106,7 +106,7 @@ function checkCall(
   for (const [name, text] of Object.entries(params)) {
     const id = parseId(route, name, text);
     // What no id looks like exists in no tenant.
-    if (id === undefined) return err(failure("not_found"));
+    if (id === undefined) return err(route.notFound ?? failure("not_found"));
     ids.set(name, id);
   }
   const search = [...new URL(request.url).searchParams];

@@ -69,6 +69,8 @@ export interface Route {
   readonly has: Description;
   /** Path parameters that are no UUIDs. */
   readonly params?: Parameters;
+  /** Also where a path parameter is no id: as the handler says it of one that exists nowhere. */
+  readonly notFound?: Failure;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
   /** Runs after the body is read and before an Idempotency-Key is looked at. */
@@ -82,6 +84,7 @@ interface TypedRoute<Query extends z.ZodType, Body extends z.ZodType> {
   readonly audited?: boolean;
   readonly has: Description;
   readonly params?: Parameters;
+  readonly notFound?: Failure;
   readonly query?: Query;
   readonly body?: Body;
   readonly authorize?: (call: Call<z.output<Query>, z.output<Body>>) => Promise<Result<void, Failure>>;

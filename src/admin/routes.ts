@@ -3,6 +3,8 @@ import { agentRoutes } from "./agents.ts";
 import { clientSecretRoutes } from "./client-secrets.ts";
 import { clientTokenRoutes } from "./client-tokens.ts";
 import { clientRoutes } from "./clients.ts";
+import { connectionRoutes } from "./connections.ts";
+import { credentialRoutes } from "./credentials.ts";
 import { eventRoutes } from "./events.ts";
 import { grantRoutes } from "./grants.ts";
 import { identityProviderRoutes } from "./identity-providers.ts";
@@ -13,6 +15,7 @@ import { settingsRoutes } from "./settings.ts";
 import { setupRoutes } from "./setup.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { userRoutes } from "./users.ts";
+import { vaultRoutes } from "./vault.ts";
 
 export const routes: readonly Route[] = [
   ...setupRoutes,
@@ -26,6 +29,9 @@ export const routes: readonly Route[] = [
   ...redirectUriRoutes,
   ...grantRoutes,
   ...agentRoutes,
+  ...connectionRoutes,
+  ...credentialRoutes,
+  ...vaultRoutes,
   ...settingsRoutes,
   ...eventRoutes,
 ];

@@ -1,22 +1,21 @@
-/** What a request may say about a server, and what an answer says. Credentials only go in. */
+/** What a request may say about a server, and what an answer says. Secrets only go in. */
 import * as z from "zod";
-import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { accessSchema, nobody } from "../policy/index.ts";
-import { err, ok, type Result } from "../ports.ts";
 import {
+  agentAuthenticationSchema,
   authenticationSchema,
   credentialSchema,
+  headerNameSchema,
+  headerSecretSchema,
+  inboundHeadersSchema,
+  outboundHeadersSchema,
   serverStatusSchema,
   slugSchema,
   timeoutSchema,
-  type Authentication,
-  type Credential,
-  type StoredServer,
 } from "../registry/index.ts";
-import type { AdminDependencies } from "./dependencies.ts";
+import { memberOf, oneOf } from "./field-messages.ts";
 import { idSchema, nameSchema, timeSchema } from "./fields.ts";
-import { invalidField } from "./validation.ts";
 
 const urlSchema = z.string().min(1).max(limits.upstreamUrl_chars);
 
@@ -24,18 +23,63 @@ const accessField = accessSchema
   .meta({ id: "Access" })
   .describe("Which people may reach it; machine clients have their allow-list");
 
-const authenticationField = authenticationSchema.meta({ id: "Authentication" });
-const credentialField = credentialSchema.meta({ id: "Credential" });
+interface Kind {
+  readonly shape: { readonly type: z.ZodLiteral<string> };
+}
+
+/** Whoever sends a part, to change that alone, is told that there is no such thing. */
+const asWhole = (name: string, kinds: readonly Kind[]): { readonly error: z.core.$ZodErrorMap } => ({
+  error: ({ code, input }) => {
+    if (code !== "invalid_union") return undefined;
+    const types = kinds.map(({ shape }) => shape.type.value);
+    return `${oneOf(memberOf(input, "type"), types)}: ${name} is replaced as a whole, so send all of its members`;
+  },
+});
+
+const authenticationField = z
+  .discriminatedUnion("type", authenticationSchema.options, asWhole("authentication", authenticationSchema.options))
+  .meta({ id: "Authentication" });
+const credentialField = z
+  .discriminatedUnion("type", credentialSchema.options, asWhole("credential", credentialSchema.options))
+  .meta({ id: "Credential" });
+const outboundHeadersField = outboundHeadersSchema
+  .meta({ id: "OutboundHeaders" })
+  .describe("Headers that Gatehouse adds to each request besides app authentication");
+const headerSecretField = headerSecretSchema.meta({ id: "HeaderSecret" });
+const agentAuthenticationField = z
+  .discriminatedUnion(
+    "type",
+    agentAuthenticationSchema.options,
+    asWhole("agent_authentication", agentAuthenticationSchema.options),
+  )
+  .meta({ id: "AgentAuthentication" });
+const inboundHeadersField = inboundHeadersSchema.meta({ id: "InboundHeaders" });
+
+const secretsText =
+  "By header name: `value` of `custom`, and of `service_token` and `on_behalf_of` what authenticates Gatehouse at the token endpoint. Never shown.";
+const confirmationField = z
+  .string()
+  .max(limits.requestState_chars)
+  .optional()
+  .describe("Of the answer 409 `confirmation_needed` to this very request");
+
+/** Below `/connect/`, where the page of each server is. */
+const pages: ReadonlySet<string> = new Set(["callback", "credentials", "shared"]);
 
 export const createServerBody = z.strictObject({
-  slug: slugSchema,
+  slug: slugSchema.refine((slug) => !pages.has(slug), "is the name of a page of Gatehouse: take another"),
   name: nameSchema.optional(),
   url: urlSchema,
   authentication: authenticationField.default({ type: "none" }),
   credential: credentialField.optional(),
+  outbound_headers: outboundHeadersField.default([]),
+  header_secrets: z.record(headerNameSchema, headerSecretField).optional().describe(secretsText),
+  agent_authentication: agentAuthenticationField.default({ type: "any" }),
+  inbound_headers: inboundHeadersField.default({ forward: null, restrict: [] }),
   timeout_ms: timeoutSchema.default(limits.upstreamIdle_ms),
   enabled: z.boolean().default(true),
   access: accessField.default(nobody),
+  confirmation: confirmationField,
 });
 
 export const updateServerBody = z.strictObject({
@@ -44,10 +88,23 @@ export const updateServerBody = z.strictObject({
   url: urlSchema.optional(),
   authentication: authenticationField.optional(),
   credential: credentialField.nullable().optional().describe("null removes the stored one"),
+  outbound_headers: outboundHeadersField.optional(),
+  header_secrets: z
+    .record(headerNameSchema, headerSecretField.nullable())
+    .optional()
+    .describe(`${secretsText} Those of headers that are not named stay; null removes one.`),
+  agent_authentication: agentAuthenticationField.optional(),
+  inbound_headers: inboundHeadersField.optional(),
   timeout_ms: timeoutSchema.optional(),
   enabled: z.boolean().optional(),
   access: accessField.optional(),
+  confirmation: confirmationField,
 });
+
+export type CreateServer = z.output<typeof createServerBody>;
+export type UpdateServer = z.output<typeof updateServerBody>;
+
+const isSet = z.object({ set: z.boolean() });
 
 export const serverAnswer = z
   .object({
@@ -60,7 +117,17 @@ export const serverAnswer = z
     timeout_ms: timeoutSchema,
     access: accessField,
     authentication: authenticationField,
-    credential: z.object({ set: z.boolean() }).describe("Whether a credential is stored. It is never shown."),
+    redirect_uri: z
+      .string()
+      .optional()
+      .describe("Of authentication `oauth`: what a client of your own is registered with at the authorization server"),
+    credential: isSet.describe("Whether a credential is stored. It is never shown."),
+    outbound_headers: outboundHeadersField,
+    header_secrets: z
+      .record(z.string(), isSet)
+      .describe("Of each header that needs a secret, whether one is stored. They are never shown."),
+    agent_authentication: agentAuthenticationField,
+    inbound_headers: inboundHeadersField,
     ready: z.boolean().describe("False while a call could not be authenticated"),
     ready_detail: z.string().optional().describe("What is missing"),
     created_at: timeSchema,
@@ -80,86 +147,3 @@ export const serverStatusAnswer = z
     dropped: countsAnswer.optional().describe("Items that are left out, because clients could not take them"),
   })
   .meta({ id: "ServerStatus" });
-
-/** @returns what a call would lack, or undefined when it can be authenticated */
-function missingCredential({ authentication, credential }: StoredServer): string | undefined {
-  if (authentication.type === "none" || credential !== null) return undefined;
-  return `Authentication ${authentication.type} needs a credential and none is stored: send it as "credential".`;
-}
-
-export function serverView(
-  admin: AdminDependencies,
-  server: StoredServer,
-  warnings?: readonly string[],
-): Readonly<Record<string, unknown>> {
-  const missing = missingCredential(server);
-  return {
-    id: server.id,
-    slug: server.slug,
-    name: server.name,
-    url: server.url,
-    endpoint: `${admin.origin}/mcp/${server.slug}`,
-    enabled: server.enabled,
-    timeout_ms: server.timeout_ms,
-    access: server.access,
-    authentication: server.authentication,
-    credential: { set: server.credential !== null },
-    ready: missing === undefined,
-    ready_detail: missing,
-    created_at: server.created_at,
-    updated_at: server.updated_at,
-    warnings: warnings?.length === 0 ? undefined : warnings,
-  };
-}
-
-/** URLs are shown and logged, so a secret in one would be. */
-const secretParameter =
-  /^(?:api[-_]?key|key|(?:access|auth|id|refresh)?[-_]?token|secret|client[-_]?secret|pass(?:word|wd)?|auth(?:orization)?|sig(?:nature)?|credentials?)$/i;
-
-/** @returns the canonical URL, or `invalid_field` with the reason of the egress guard */
-export function checkServerUrl(
-  admin: AdminDependencies,
-  text: string,
-  authentication: Authentication,
-): Result<string, Failure> {
-  const checked = admin.checkUrl(text);
-  if (!checked.ok) {
-    const { detail, reason } = checked.error;
-    const refused = invalidField("url", detail ?? "this address is not allowed");
-    return err(failure(refused.code, refused.detail, { ...refused, reason: reason ?? checked.error.code }));
-  }
-  const names = [...checked.value.searchParams.keys()];
-  if (authentication.type === "api_key_query" && names.includes(authentication.parameter)) {
-    return err(invalidField("url", "already has the query parameter that authentication sets"));
-  }
-  if (names.some((name) => secretParameter.test(name))) {
-    return err(
-      invalidField("url", "must not carry a credential: use authentication api_key_query, whose key is stored sealed"),
-    );
-  }
-  return ok(checked.value.href);
-}
-
-/** What no schema of one member can see. @returns undefined when they fit */
-export function checkCredential(
-  authentication: Authentication,
-  credential: Credential | undefined,
-): Failure | undefined {
-  if (authentication.type === "headers") {
-    const names = authentication.headers.map((name) => name.toLowerCase());
-    if (new Set(names).size !== names.length) return invalidField("authentication.headers", "names a header twice");
-  }
-  if (credential === undefined) return undefined;
-  if (authentication.type === "none") return invalidField("credential", "authentication none takes no credential");
-  if (credential.type !== authentication.type) {
-    return invalidField("credential.type", `must be ${authentication.type}, as in authentication`);
-  }
-  if (
-    authentication.type === "headers" &&
-    credential.type === "headers" &&
-    credential.values.length !== authentication.headers.length
-  ) {
-    return invalidField("credential.values", "must have one value for each of authentication.headers");
-  }
-  return undefined;
-}

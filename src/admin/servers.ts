@@ -3,53 +3,48 @@ import { openDatabase } from "../db/index.ts";
 import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { err, ok, type Result } from "../ports.ts";
-import {
-  serversRepository,
-  slugSchema,
-  type Authentication,
-  type Credential,
-  type ServerChanges,
-  type StoredServer,
-} from "../registry/index.ts";
+import { addressOf, serversRepository, slugSchema, type ServerChanges, type StoredServer } from "../registry/index.ts";
 import type { AdminDependencies } from "./dependencies.ts";
-import { listPage, pageOf, pageQuery } from "./page.ts";
+import { listPage, pageOf, pageQuery, type PageQuery } from "./page.ts";
 import { checkIfMatch, etagOf, lostRace } from "./precondition.ts";
 import { route, type Call, type Done, type Route } from "./route.ts";
+import { checkFit } from "./server-checks.ts";
+import { checkConfirmed } from "./server-confirmation.ts";
 import {
-  checkCredential,
-  checkServerUrl,
   createServerBody,
   serverAnswer,
   serverStatusAnswer,
-  serverView,
   updateServerBody,
+  type CreateServer,
+  type UpdateServer,
 } from "./server-fields.ts";
-import type * as z from "zod";
+import { checkReferences } from "./server-references.ts";
+import { firstSecrets, nextSecrets } from "./server-secrets.ts";
+import { checkUrls } from "./server-urls.ts";
+import { serverView } from "./server-view.ts";
+import { warningsOfChange, warningsOfCreation } from "./server-warnings.ts";
+import { isJudged, wishOfChange, wishOfCreation, type ServerWish } from "./server-wish.ts";
 
 const repositoryOf = (admin: AdminDependencies) => serversRepository(openDatabase(admin.database), admin.tenant);
 
-const notFound = failure("not_found", "There is no server with this id");
+const notFound = failure("not_found", "There is no server with this id: ids are in GET /servers");
 
-/** Moved to another revision, row or tenant, the sealed text does not open. */
-const bindingOf = (admin: AdminDependencies, id: string, revision: number) => ({
-  purpose: "server-credential",
-  tenant: admin.tenant,
-  record: id,
-  field: "credential",
-  revision,
-});
-
-async function list({ admin, query }: Call<z.output<typeof pageQuery>, unknown>): Promise<Result<Done, Failure>> {
-  const repository = repositoryOf(admin);
-  const page = await listPage(query, slugSchema, repository.page, byslug, (server) => serverView(admin, server));
-  return page.ok ? ok({ status: 200, body: page.value }) : page;
+async function list({ admin, query }: Call<PageQuery, unknown>): Promise<Result<Done, Failure>> {
+  const rows = new Map<string, StoredServer>();
+  const page = await listPage(query, slugSchema, repositoryOf(admin).page, bySlug, (server) => {
+    rows.set(server.slug, server);
+    return { slug: server.slug };
+  });
+  if (!page.ok) return page;
+  const items = await Promise.all([...rows.values()].map((server) => serverView(admin, server)));
+  return ok({ status: 200, body: { ...page.value, items } });
 }
 
-const byslug = (server: StoredServer): string => server.slug;
+const bySlug = (server: StoredServer): string => server.slug;
 
 async function read(call: Call<unknown, unknown>): Promise<Result<Done, Failure>> {
   const server = await repositoryOf(call.admin).get(call.id("id"));
-  return server === undefined ? err(notFound) : ok(shown(call.admin, server, 200));
+  return server === undefined ? err(notFound) : ok(await shown(call.admin, server, 200));
 }
 
 /** Its health without asking it, so that looking costs nothing and cannot be used to make the gateway call. */
@@ -60,25 +55,32 @@ async function readStatus({ admin, id }: Call<unknown, unknown>): Promise<Result
   return ok({ status: 200, body: status ?? { outcome: "unknown" }, resourceId: server.id });
 }
 
-async function create(call: Call<unknown, z.output<typeof createServerBody>>): Promise<Result<Done, Failure>> {
-  const { admin, body, now } = call;
-  const url = checkServerUrl(admin, body.url, body.authentication);
+/** @returns the wish with the canonical URL; the first thing that is wrong with it otherwise */
+async function checked(admin: AdminDependencies, wish: ServerWish): Promise<Result<ServerWish, Failure>> {
+  const url = checkUrls(admin, wish);
   if (!url.ok) return url;
-  const misfit = checkCredential(body.authentication, body.credential);
-  if (misfit !== undefined) return err(misfit);
+  const misfit = checkFit(wish) ?? (await checkReferences(admin, wish));
+  return misfit === undefined ? ok({ ...wish, url: url.value }) : err(misfit);
+}
+
+async function create(call: Call<unknown, CreateServer>): Promise<Result<Done, Failure>> {
+  const { admin, body, now } = call;
+  const wish = await checked(admin, wishOfCreation(body));
+  if (!wish.ok) return wish;
+  const unconfirmed = await checkConfirmed(admin, wish.value, undefined, body.confirmation);
+  if (unconfirmed !== undefined) return err(unconfirmed);
 
   const id = admin.ports.random.uuid();
-  const revision = 1;
+  const { url, authentication, outbound_headers, agent_authentication, inbound_headers } = wish.value;
   const server: StoredServer = {
     id,
     slug: body.slug,
     name: body.name ?? body.slug,
-    url: url.value,
+    ...{ url, authentication, outbound_headers, agent_authentication, inbound_headers },
     enabled: body.enabled,
     timeout_ms: body.timeout_ms,
-    authentication: body.authentication,
-    credential: await seal(admin, id, revision, body.credential),
-    revision,
+    ...(await firstSecrets(admin, id, wish.value)),
+    authentication_revision: 1,
     access: body.access,
     created_at: now,
     updated_at: now,
@@ -92,42 +94,56 @@ async function create(call: Call<unknown, z.output<typeof createServerBody>>): P
     return err(failure("too_many", most, { reason: "servers_limit" }));
   }
   const location = `${admin.origin}/api/v1/servers/${id}`;
-  return ok({ ...shown(admin, server, 201), location, fields: [...call.given] });
+  return ok({ ...(await shown(admin, server, 201, warningsOfCreation(server))), location, fields: [...call.given] });
 }
 
-async function update(call: Call<unknown, z.output<typeof updateServerBody>>): Promise<Result<Done, Failure>> {
+async function update(call: Call<unknown, UpdateServer>): Promise<Result<Done, Failure>> {
   const { admin, body, now, ifMatch } = call;
   const repository = repositoryOf(admin);
   const server = await repository.get(call.id("id"));
   if (server === undefined) return err(notFound);
   const matched = checkIfMatch(ifMatch, server.updated_at);
   if (!matched.ok) return matched;
-  const authentication = body.authentication ?? server.authentication;
-  // An address that the rules have come to refuse must not stand in the way of disabling its server.
-  const moved = body.url !== undefined || body.authentication !== undefined;
-  const url = moved ? checkServerUrl(admin, body.url ?? server.url, authentication) : ok(server.url);
-  if (!url.ok) return url;
-  const misfit = checkCredential(authentication, body.credential ?? undefined);
-  if (misfit !== undefined) return err(misfit);
+  // What the rules have come to refuse must not stand in the way of disabling its server.
+  const asked = wishOfChange(server, body);
+  const wish = isJudged(call.given) ? await checked(admin, asked) : ok(asked);
+  if (!wish.ok) return wish;
+  const unconfirmed = await checkConfirmed(admin, wish.value, server, body.confirmation);
+  if (unconfirmed !== undefined) return err(unconfirmed);
 
-  const credential = await nextCredential(admin, server, url.value, authentication, body.credential);
-  if (!credential.ok) return credential;
+  const secrets = await nextSecrets(admin, server, wish.value, isSealedAnew(call.given));
+  if (!secrets.ok) return secrets;
+  const { dropped, ...sealed } = secrets.value;
+  const { url, authentication, outbound_headers, agent_authentication, inbound_headers } = wish.value;
   const changes: ServerChanges = {
     name: body.name ?? server.name,
-    url: url.value,
+    ...{ url, authentication, outbound_headers, agent_authentication, inbound_headers },
     enabled: body.enabled ?? server.enabled,
     timeout_ms: body.timeout_ms ?? server.timeout_ms,
     access: body.access ?? server.access,
-    authentication,
-    credential: credential.value.sealed,
-    revision: credential.value.revision,
+    ...sealed,
+    authentication_revision: server.authentication_revision + (releasesPins(call.given, server, url) ? 1 : 0),
   };
   const updated = await repository.update(server.id, server.updated_at, changes, now);
   if (updated === undefined) return err(lostRace(ifMatch));
-  const { dropped } = credential.value;
-  const fields = new Set([...call.given, ...(dropped ? ["credential"] : [])]);
-  return ok({ ...shown(admin, updated, 200, dropped ? [droppedWarning] : []), fields: [...fields] });
+  const fields = new Set([
+    ...call.given,
+    ...(dropped.credential ? ["credential"] : []),
+    ...(dropped.headers.length > 0 ? ["header_secrets"] : []),
+  ]);
+  return ok({ ...(await shown(admin, updated, 200, warningsOfChange(dropped, server, updated))), fields: [...fields] });
 }
+
+/**
+ * An administrator who gives the authentication or its secret lets go of what was pinned for them, also where they are the same again.
+ * Nothing else does: the server may name another authorization server by now (UP-01, UP-05).
+ */
+const releasesPins = (given: ReadonlySet<string>, { url }: StoredServer, next: string): boolean =>
+  given.has("authentication") || given.has("credential") || addressOf(next) !== addressOf(url);
+
+/** Secrets are bound to a revision that counts up with each of these, also where it is the same again. */
+const isSealedAnew = (given: ReadonlySet<string>): boolean =>
+  ["url", "authentication", "outbound_headers", "credential", "header_secrets"].some((member) => given.has(member));
 
 async function remove(call: Call<unknown, unknown>): Promise<Result<Done, Failure>> {
   const repository = repositoryOf(call.admin);
@@ -139,62 +155,13 @@ async function remove(call: Call<unknown, unknown>): Promise<Result<Done, Failur
   return removed ? ok({ status: 204, resourceId: server.id }) : err(lostRace(call.ifMatch));
 }
 
-const droppedWarning =
-  'The stored credential was dropped, because it was given for another address or authentication. Send it again as "credential".';
-
-interface NextCredential {
-  readonly sealed: string | null;
-  readonly revision: number;
-  readonly dropped: boolean;
-}
-
-/**
- * The credential after a change. It stays only with the address and the authentication it was given for: whoever may edit
- * a server could otherwise send its secret to a host of their own, without ever reading it.
- */
-async function nextCredential(
+async function shown(
   admin: AdminDependencies,
   server: StoredServer,
-  url: string,
-  authentication: Authentication,
-  given: Credential | null | undefined,
-): Promise<Result<NextCredential, Failure>> {
-  const sameAuthentication = JSON.stringify(authentication) === JSON.stringify(server.authentication);
-  if (url === server.url && sameAuthentication && given === undefined) {
-    return ok({ sealed: server.credential, revision: server.revision, dropped: false });
-  }
-  const revision = server.revision + 1;
-  if (given !== undefined) {
-    return ok({ sealed: await seal(admin, server.id, revision, given ?? undefined), revision, dropped: false });
-  }
-  if (server.credential === null) return ok({ sealed: null, revision, dropped: false });
-  if (!sameAuthentication || addressOf(url) !== addressOf(server.url)) {
-    return ok({ sealed: null, revision, dropped: true });
-  }
-  const opened = await admin.vault.open(bindingOf(admin, server.id, server.revision), server.credential);
-  if (!opened.ok) return opened;
-  const sealed = await admin.vault.seal(bindingOf(admin, server.id, revision), opened.value);
-  return ok({ sealed, revision, dropped: false });
-}
-
-/** What a credential was given for: the query may change. */
-function addressOf(url: string): string {
-  const { origin, pathname } = new URL(url);
-  return origin + pathname;
-}
-
-async function seal(
-  admin: AdminDependencies,
-  id: string,
-  revision: number,
-  credential: Credential | undefined,
-): Promise<string | null> {
-  if (credential === undefined) return null;
-  return admin.vault.seal(bindingOf(admin, id, revision), JSON.stringify(credential));
-}
-
-function shown(admin: AdminDependencies, server: StoredServer, status: 200 | 201, warnings?: readonly string[]): Done {
-  const body = serverView(admin, server, warnings);
+  status: 200 | 201,
+  warnings?: readonly string[],
+): Promise<Done> {
+  const body = await serverView(admin, server, warnings);
   return { status, body, etag: etagOf(server.updated_at), resourceId: server.id };
 }
 
@@ -211,16 +178,18 @@ export const serverRoutes: readonly Route[] = [
   }),
   route("GET", "/servers/:id", "server.read", {
     has: { summary: "Read an upstream server", status: 200, answer: serverAnswer },
+    notFound,
     run: read,
   }),
   route("PATCH", "/servers/:id", "server.update", {
     has: {
       summary: "Change an upstream server",
       description:
-        "Another origin, path or authentication drops the stored credential, unless a new one comes in the same request.",
+        "Another origin, path or authentication drops the stored credential, unless a new one comes in the same request; the same holds for the secrets of headers. What lends the organisation's credential to callers whom nobody knows is answered with 409 `confirmation_needed` first.",
       status: 200,
       answer: serverAnswer,
     },
+    notFound,
     body: updateServerBody,
     run: update,
   }),
@@ -231,10 +200,12 @@ export const serverRoutes: readonly Route[] = [
       status: 200,
       answer: serverStatusAnswer,
     },
+    notFound,
     run: readStatus,
   }),
   route("DELETE", "/servers/:id", "server.delete", {
     has: { summary: "Remove an upstream server, and its entry in every allow-list", status: 204 },
+    notFound,
     run: remove,
   }),
 ];

@@ -1,5 +1,6 @@
 /** `/users`: people who signed in. They are made by their first sign-in; here they are looked up, disabled and enabled. */
 import * as z from "zod";
+import { endings } from "../connections/index.ts";
 import { openDatabase } from "../db/index.ts";
 import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
@@ -75,7 +76,10 @@ async function update(call: Call<unknown, z.output<typeof updateBody>>): Promise
       failure("conflict", "You cannot disable yourself: ask another administrator", { reason: "own_account" }),
     );
   }
-  const updated = await setUserEnabled(admin.visit, user.id, body.enabled);
+  const { visit } = admin;
+  const updated = await setUserEnabled(visit, user.id, body.enabled);
+  // What this person had connected ends at its providers as well; the timer has what does not end now.
+  if (!body.enabled) visit.platform.waitUntil(endings(visit, visit.tenant.id));
   return updated === undefined ? err(notFound) : ok({ ...shown(updated), fields: [...call.given] });
 }
 

@@ -2,6 +2,7 @@
 import type * as z from "zod";
 import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
+import { fieldMessage } from "./field-messages.ts";
 import { err, ok, type Json, type Result } from "../ports.ts";
 
 const pathPart_chars = 64;
@@ -24,7 +25,7 @@ export const invalidField = (path: string, message: string): Failure => invalidF
 
 /** @returns what the schema made of the value, or `invalid_field` with `errors: [{path, message}]` */
 export function validate<T extends z.ZodType>(schema: T, value: unknown): Result<z.output<T>, Failure> {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: fieldMessage });
   return parsed.success ? ok(parsed.data) : err(invalidFields(parsed.error.issues.flatMap(toErrors)));
 }
 

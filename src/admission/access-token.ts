@@ -96,6 +96,7 @@ async function principalOf(claims: AccessClaims): Promise<Principal> {
           user: {
             id: user.id,
             ...(user.email === undefined ? {} : { email: user.email }),
+            email_verified: user.email_verified,
             groups: user.groups,
             chosen: user.servers,
           },

@@ -1,47 +1,36 @@
-/** From the presented credential to the principal, on one snapshot and without storage. */
+/** Who calls, on one snapshot and without storage. */
 import type { Mode } from "../env.ts";
-import { failure, type Failure } from "../errors.ts";
+import type { Failure } from "../errors.ts";
 import { err, ok, type Result } from "../ports.ts";
-import type { Snapshot, Token } from "../tenant/index.ts";
-import { admitAccessToken, isAccessToken, stillStanding, type Door } from "./access-token.ts";
+import type { Snapshot } from "../tenant/index.ts";
+import { stillStanding, type Door } from "./access-token.ts";
 import { readBearer } from "./bearer.ts";
+import { guestOf, stillPassthrough } from "./guest.ts";
+import { admitKnown, knownToken, refused, unauthenticated } from "./known.ts";
+import { admitAtPassthrough, admitDeveloper, ruleOf, type PassthroughDoor } from "./passthrough.ts";
 import type { Principal } from "./principal.ts";
-import { sha256 } from "../sha256.ts";
 
 const development: Principal = { id: "development", kind: "development", agent: "development" };
 
-const unauthenticated = failure("unauthenticated", undefined, { reason: "no_credential" });
-const refused = (reason: string): Failure => failure("invalid_token", undefined, { reason });
-
 /**
- * Who calls an MCP endpoint: a machine client by its token, or whoever an access token of ours names. Administrators' tokens are
- * not for calls.
+ * Who calls an MCP endpoint.
+ * @param door with `passthrough` where it is that of a server which is switched on and takes the caller's own credential
  */
 export async function admitClient(
   mode: Mode,
   snapshot: Snapshot,
   headers: Headers,
-  door: Door,
+  door: Door & { readonly passthrough?: PassthroughDoor | undefined },
   now: number,
 ): Promise<Result<Principal, Failure>> {
-  if (mode === "development") return ok(development);
-  const bearer = readBearer(headers);
-  if (!bearer.ok) return bearer;
-  if (bearer.value === undefined) return err(unauthenticated);
-  if (isAccessToken(bearer.value)) return admitAccessToken(snapshot, door, bearer.value, now);
-  const presented = await knownToken(snapshot, bearer.value, now);
-  if (!presented.ok) return presented;
-  const token = presented.value;
-  if (token.kind !== "client" || token.client_id === null) return err(refused("wrong_token_kind"));
-  const client = snapshot.clients.get(token.client_id);
-  if (client === undefined || !client.enabled) return err(refused("client_disabled"));
-  return ok({
-    id: `client:${client.id}`,
-    kind: "client",
-    agent: client.id,
-    token_id: token.id,
-    expires_at: token.expires_at,
-  });
+  const { passthrough } = door;
+  const rule = passthrough === undefined ? undefined : ruleOf(passthrough.server);
+  if (passthrough === undefined || rule === undefined) {
+    return mode === "development" ? ok(development) : admitKnown(snapshot, headers, door, now);
+  }
+  return mode === "development"
+    ? admitDeveloper(headers, { ...door, passthrough }, development)
+    : admitAtPassthrough(snapshot, headers, { ...door, passthrough }, rule, now);
 }
 
 /** Who calls the admin API: an administrator by token. */
@@ -65,17 +54,12 @@ export async function admitAdministrator(
 
 /** Whether an admission still holds on a newer snapshot: what open streams ask. */
 export function stillAdmitted(principal: Principal, snapshot: Snapshot, now: number): boolean {
+  if (principal.passthrough !== undefined && !stillPassthrough(principal.passthrough, snapshot)) return false;
   if (principal.kind === "development") return true;
   if (principal.access !== undefined) return stillStanding(principal, snapshot, now);
   if (principal.expires_at !== undefined && principal.expires_at <= now) return false;
+  if (guestOf(principal) !== undefined) return principal.passthrough !== undefined;
   const live = snapshot.tokensById.get(principal.token_id ?? "");
   if (live === undefined || live.expires_at <= now) return false;
   return principal.kind !== "client" || snapshot.clients.get(principal.agent)?.enabled === true;
-}
-
-async function knownToken(snapshot: Snapshot, bearer: string, now: number): Promise<Result<Token, Failure>> {
-  const token = snapshot.tokens.get(await sha256(bearer));
-  if (token === undefined) return err(refused("unknown_token"));
-  // Also for a token of the snapshot: it may expire while the snapshot lives.
-  return token.expires_at <= now ? err(refused("token_expired")) : ok(token);
 }

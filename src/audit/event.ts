@@ -91,6 +91,8 @@ export const responseEvent = base.extend({
   response: z.object({ size_bytes: z.int(), token_weight: z.int() }),
   /** For requests that go to several upstreams: what each of them did. */
   upstreams: z.record(text, text).optional(),
+  /** Ids of the connections whose credentials the upstream got: as whom it was done there. */
+  connections: z.array(text).optional(),
   /** Methods that the server asked the client for in the middle of it, such as `sampling/createMessage`, in order. */
   asked: z.array(text).optional(),
 });

@@ -82,25 +82,6 @@ export const web_sessions = sqliteTable(
   ],
 );
 
-/** A credential of a person at another system. `target` is a server id, or `idp` for the tokens of the identity provider. */
-export const connections = sqliteTable(
-  "connections",
-  {
-    tenant_id: text("tenant_id").notNull(),
-    user_id: text("user_id").notNull(),
-    target: text("target").notNull(),
-    account: text("account").notNull(),
-    state: text("state", { enum: ["linked", "needs_reauth"] }).notNull(),
-    /** JWE, bound to this row and to issuer and token endpoint. */
-    credential: text("credential").notNull(),
-    issuer: text("issuer").notNull(),
-    revision: integer("revision").notNull(),
-    created_at: integer("created_at").notNull(),
-    updated_at: integer("updated_at").notNull(),
-  },
-  (table) => [primaryKey({ columns: [table.tenant_id, table.user_id, table.target, table.account] })],
-);
-
 /** A redirect URL that the tenant trusts; the forms are those of `oauth/redirects/trusted.ts`. */
 export const redirect_uris = sqliteTable(
   "redirect_uris",

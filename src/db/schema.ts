@@ -30,8 +30,18 @@ export const servers = sqliteTable(
     authentication: text("authentication").notNull(),
     /** The secrets of `authentication` as one JWE, bound to this row. */
     credential: text("credential"),
-    /** Counts up with every change of url, authentication or credential; part of the binding of `credential`. */
+    /** JSON without secrets, see `registry/outbound-headers.ts`. */
+    outbound_headers: text("outbound_headers").notNull().default("[]"),
+    /** The secrets of `outbound_headers` as one JWE, bound to this row. */
+    header_secrets: text("header_secrets"),
+    /** JSON, see `registry/agent-authentication.ts`. */
+    agent_authentication: text("agent_authentication").notNull().default('{"type":"any"}'),
+    /** JSON, see `registry/inbound-headers.ts`. */
+    inbound_headers: text("inbound_headers").notNull().default('{"forward":null,"restrict":[]}'),
+    /** Counts up with every change of url, authentication, headers or their secrets; part of the binding of both. */
     revision: integer("revision").notNull(),
+    /** Counts up when an administrator gives `authentication` or `credential`, or another address: what was pinned before is let go of. */
+    authentication_revision: integer("authentication_revision").notNull().default(1),
     /** JSON: which people may reach it, see `policy/access.ts`. */
     access: text("access").notNull().default('{"everyone":false,"groups":[]}'),
     created_at: integer("created_at").notNull(),
@@ -110,4 +120,5 @@ export const idempotency_keys = sqliteTable(
   ],
 );
 
+export * from "./connections-schema.ts";
 export * from "./people-schema.ts";

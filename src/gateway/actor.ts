@@ -2,10 +2,15 @@
 import type { Principal } from "../admission/index.ts";
 import { boundedText, type Actor } from "../audit/index.ts";
 
-/** @param claimed name that the client gives itself; never verified */
-export function actorOf({ agent, user, access }: Principal, claimed?: string): Actor {
+/**
+ * The subject of a caller's own token stands behind the name of the agent, so that no issuer can name one of our people.
+ * @param claimed name that the client gives itself; never verified
+ */
+export function actorOf({ agent, user, access, subject }: Principal, claimed?: string): Actor {
   const client_name = boundedText(claimed);
+  const foreign = subject === undefined ? undefined : boundedText(`${agent}:${subject}`);
   return {
+    ...(foreign === undefined ? {} : { user: foreign }),
     ...(user === undefined ? {} : { user: user.id }),
     ...(user?.email === undefined ? {} : { user_email: user.email }),
     agent,

@@ -43,7 +43,7 @@ export function exchangeOf(
   const cancelled = new AbortController();
   return {
     ...{ platform, tenant, snapshot, principal, endpoint, vault, recorder, fetch, source, headers, gone },
-    ...{ request, request_bytes, started_at, asked: [] },
+    ...{ request, request_bytes, started_at, asked: [], used: new Set() },
     ...(session === undefined ? {} : { session }),
     signal: cancelled.signal,
     abandon: () => cancelled.abort(),

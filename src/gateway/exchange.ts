@@ -1,5 +1,5 @@
 /** One request on an MCP endpoint, from admission on: what every later step works with. */
-import type { Principal } from "../admission/index.ts";
+import { sessionNameOf, type Principal } from "../admission/index.ts";
 import type { Recorder } from "../audit/index.ts";
 import type { SafeFetch } from "../egress/index.ts";
 import { implementation, type Platform } from "../platform.ts";
@@ -10,6 +10,7 @@ import type { ClientSession, Facts } from "../session/index.ts";
 import type { Snapshot, TenantHost } from "../tenant/index.ts";
 import type { UpstreamContext } from "../upstream/index.ts";
 import type { Vault } from "../vault/index.ts";
+import { callerOf } from "./outbound-caller.ts";
 
 /** `/mcp` or `/mcp/{slug}`. */
 export type Endpoint = { readonly path: string; readonly slug: string | undefined };
@@ -42,9 +43,11 @@ export interface Exchange {
   abandon(): void;
   /** Methods that servers asked the client for meanwhile, in order, for the record. */
   readonly asked: string[];
+  /** Connections whose credentials were sent meanwhile, for the record. */
+  readonly used: Set<string>;
   /** Called when the outcome is known, whoever still reads the answer. */
   readonly settled?: () => void;
-  readonly source: { readonly country?: string; readonly network?: string };
+  readonly source: { readonly country?: string; readonly network: string };
 }
 
 /** A server that the principal may use, with the decision that allows it. */
@@ -62,6 +65,8 @@ export interface Relay {
   readonly name?: string;
   /** On the aggregate endpoint URIs in the answer get the server's prefix. */
   readonly aggregate: boolean;
+  /** The person was asked for an account in this call before. */
+  readonly hasWaited?: true;
   /** The task handle of the client, put back into answers about that task. */
   readonly taskHandle?: string;
 }
@@ -69,14 +74,19 @@ export interface Relay {
 export const contextOf = (exchange: Exchange): UpstreamContext => ({
   platform: exchange.platform,
   tenant: exchange.tenant,
+  snapshot: exchange.snapshot,
   vault: exchange.vault,
   fetch: exchange.fetch,
+  recorder: exchange.recorder,
+  source: exchange.source,
+  caller: callerOf(exchange),
+  used: exchange.used,
   signal: exchange.signal,
   id: exchange.request.id,
   era: exchange.request.era,
-  owner: exchange.session?.client.owner ?? `principal:${exchange.principal.id}`,
+  owner: exchange.session?.client.owner ?? `principal:${sessionNameOf(exchange.principal)}`,
   client: { info: ownInfo, capabilities: exchange.session?.client.clientCapabilities ?? {} },
 });
 
 /** Who Gatehouse is to an upstream. Which client stands behind it is for the audit log. */
-const ownInfo: JsonObject = { ...implementation };
+export const ownInfo: JsonObject = { ...implementation };

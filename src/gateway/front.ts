@@ -2,7 +2,14 @@
  * The way of a request on an MCP endpoint, step by step. Nothing of it is read before its sender is admitted; each step
  * narrows what the next one has to think of.
  */
-import { admitClient, renewSnapshot, withChallenge } from "../admission/index.ts";
+import {
+  admitClient,
+  renewSnapshot,
+  ruleOf,
+  withChallenge,
+  type Door,
+  type PassthroughDoor,
+} from "../admission/index.ts";
 import { readBody } from "../body.ts";
 import { toRpcResponse } from "../errors.ts";
 import { limits } from "../limits.ts";
@@ -14,7 +21,7 @@ import {
   parsePosted,
   type Posted,
 } from "../protocol/index.ts";
-import { currentSnapshot } from "../tenant/index.ts";
+import { currentSnapshot, type Snapshot } from "../tenant/index.ts";
 import { exchangeOf, rejected, type Caller, type Front } from "./caller.ts";
 import { dispatch } from "./dispatch.ts";
 import {
@@ -27,6 +34,7 @@ import {
   onlyPost,
 } from "./guards.ts";
 import { handleBodiless, handleLegacy } from "./legacy/index.ts";
+import { decideServer } from "./permit.ts";
 
 export async function handleMcp(request: Request, front: Front): Promise<Response> {
   const started_at = front.platform.ports.clock.now();
@@ -40,10 +48,7 @@ export async function handleMcp(request: Request, front: Front): Promise<Respons
     return toRpcResponse(foreign);
   }
   const { mode } = front.platform.configuration;
-  const { platform, tenant, endpoint } = front;
-  const renew = () => renewSnapshot(platform, tenant.id);
-  const door = { origin: tenant.origin, path: endpoint.path, renew };
-  const admitted = await admitClient(mode, snapshot, request.headers, door, started_at);
+  const admitted = await admitClient(mode, snapshot, request.headers, doorOf(front, snapshot), started_at);
   if (!admitted.ok) {
     front.countUnknown(admitted.error.reason ?? admitted.error.code);
     return toRpcResponse(withChallenge(admitted.error, front.tenant.origin, front.endpoint.path));
@@ -60,6 +65,25 @@ export async function handleMcp(request: Request, front: Front): Promise<Respons
   const unfit = checkMethod(request) ?? checkLoop(request.headers);
   if (unfit !== undefined) return rejected(caller, { failure: unfit, size_bytes: 0 });
   return request.method === "POST" ? handlePost(request, caller) : handleWithoutBody(request, caller);
+}
+
+function doorOf(front: Front, snapshot: Snapshot): Door & { readonly passthrough: PassthroughDoor | undefined } {
+  const { platform, tenant, endpoint } = front;
+  const renew = () => renewSnapshot(platform, tenant.id);
+  return { origin: tenant.origin, path: endpoint.path, renew, passthrough: passthroughDoorOf(front, snapshot) };
+}
+
+function passthroughDoorOf(front: Front, snapshot: Snapshot): PassthroughDoor | undefined {
+  const { platform, tenant, endpoint, vault, fetch, source } = front;
+  const server = endpoint.slug === undefined ? undefined : snapshot.servers.get(endpoint.slug);
+  if (server === undefined || !server.enabled || ruleOf(server) === undefined) return undefined;
+  return {
+    server,
+    inquirer: { platform, tenant, fetch, source },
+    digest: (value) => vault.digest(tenant.id, value),
+    reaches: (principal) =>
+      decideServer({ platform, snapshot, principal, endpoint }, server.slug).permitted !== undefined,
+  };
 }
 
 async function handlePost(request: Request, caller: Caller): Promise<Response> {

@@ -2,6 +2,7 @@
  * What an upstream lets the client carry — the state of a call that asks for input, the id of a task — goes out sealed and
  * bound to its owner, so that another principal, server or request cannot use it (MC-26).
  */
+import { sessionNameOf } from "../admission/index.ts";
 import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { err, ok, type Json, type JsonObject, type Result } from "../ports.ts";
@@ -14,8 +15,13 @@ const notYours = (reason: string): Failure =>
   failure("invalid_params", "requestState is not valid for this request", { reason });
 
 /** @see MCP 2026-07-28 MRTR, "Server Requirements": principal, expiry and the originating request are inside */
-export async function sealRequestState(exchange: Exchange, server_id: string, upstreamState: string): Promise<string> {
-  const expires_at = exchange.platform.ports.clock.now() + limits.requestState_ms;
+export async function sealRequestState(
+  exchange: Exchange,
+  server_id: string,
+  upstreamState: string,
+  life_ms: number = limits.requestState_ms,
+): Promise<string> {
+  const expires_at = exchange.platform.ports.clock.now() + life_ms;
   const payload = { ...(await bindingOf(exchange, server_id)), state: upstreamState };
   return exchange.vault.sealHandle(requestState, exchange.tenant.id, payload, expires_at);
 }
@@ -36,7 +42,7 @@ export async function openRequestState(
 
 async function bindingOf(exchange: Exchange, server_id: string): Promise<Record<string, string>> {
   return {
-    principal: exchange.principal.id,
+    principal: sessionNameOf(exchange.principal),
     server: server_id,
     method: exchange.request.methodName,
     name: exchange.request.name ?? "",
@@ -59,7 +65,11 @@ export interface TaskHandle {
 
 export async function sealTask(exchange: Exchange, handle: TaskHandle): Promise<string> {
   const expires_at = exchange.platform.ports.clock.now() + limits.taskHandle_ms;
-  const payload: JsonObject = { principal: exchange.principal.id, server: handle.server_id, task: handle.task_id };
+  const payload: JsonObject = {
+    principal: sessionNameOf(exchange.principal),
+    server: handle.server_id,
+    task: handle.task_id,
+  };
   return exchange.vault.sealHandle(task, exchange.tenant.id, payload, expires_at);
 }
 
@@ -68,7 +78,7 @@ export async function openTask(exchange: Exchange, handle: string): Promise<Task
   const opened = await exchange.vault.openHandle(task, exchange.tenant.id, handle);
   if (!opened.ok) return undefined;
   const { principal, server: server_id, task: task_id } = opened.value;
-  if (principal !== exchange.principal.id || typeof server_id !== "string" || typeof task_id !== "string") {
+  if (principal !== sessionNameOf(exchange.principal) || typeof server_id !== "string" || typeof task_id !== "string") {
     return undefined;
   }
   return { server_id, task_id };

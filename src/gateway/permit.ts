@@ -1,8 +1,9 @@
 /** Which servers exist for the caller: the same decision for lists and for calls. */
+import { guestOf } from "../admission/index.ts";
 import { decide, type Decision } from "../policy/index.ts";
 import type { Exchange, Permitted } from "./exchange.ts";
 
-type Subject = Pick<Exchange, "snapshot" | "principal" | "platform">;
+type Subject = Pick<Exchange, "snapshot" | "principal" | "platform" | "endpoint">;
 
 export function decideServer(subject: Subject, slug: string): { decision: Decision; permitted: Permitted | undefined } {
   const server = subject.snapshot.servers.get(slug);
@@ -10,6 +11,8 @@ export function decideServer(subject: Subject, slug: string): { decision: Decisi
     mode: subject.platform.configuration.mode,
     client: subject.snapshot.clients.get(subject.principal.agent),
     user: subject.principal.user,
+    guest: guestOf(subject.principal),
+    endpoint: subject.endpoint.slug,
     server,
   });
   const permitted =

@@ -96,6 +96,7 @@ function outcomeRecorder(exchange: Exchange, subject: Subject, request_id: strin
       duration_ms: Math.max(0, time - exchange.started_at),
       response: { size_bytes, token_weight: Math.ceil(size_chars / 4) },
       ...(upstreams === undefined ? {} : { upstreams: { ...upstreams } }),
+      ...(exchange.used.size === 0 ? {} : { connections: [...exchange.used] }),
       ...(exchange.asked.length === 0 ? {} : { asked: exchange.asked.map((method) => boundedText(method) ?? "") }),
     });
   };

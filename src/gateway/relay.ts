@@ -8,6 +8,7 @@ import { forgetCatalog } from "./catalog/index.ts";
 import { Conversation } from "./conversation.ts";
 import { contextOf, type Exchange, type Relay } from "./exchange.ts";
 import { openRequestState } from "./handles.ts";
+import { answerUnlinked, prepareLink } from "./link/index.ts";
 import { toClientNotification } from "./notify.ts";
 import { checkTool } from "./tool-check.ts";
 import { failed, outcomeOf, type Answer, type Messages, type Reply } from "./reply.ts";
@@ -15,8 +16,11 @@ import { finishResult } from "./result.ts";
 import { toServerTasks } from "./tasks.ts";
 import { translate } from "./translate.ts";
 
-export async function relay(exchange: Exchange, request: Relay): Promise<Reply> {
+export async function relay(exchange: Exchange, asked: Relay): Promise<Reply> {
   const { id } = exchange.request;
+  const prepared = await prepareLink(exchange, asked);
+  if (prepared.kind === "reply") return prepared.reply;
+  const { request } = prepared;
   const params = await toServerParams(exchange, request);
   if (!params.ok) return failed(params.error, id);
   const conversation = new Conversation(exchange, {
@@ -33,7 +37,14 @@ export async function relay(exchange: Exchange, request: Relay): Promise<Reply> 
   conversation.end();
   return opened.ok && opened.value.first.done === true
     ? finish(exchange, request, opened.value.first.value)
-    : failed(opened.ok ? failure("internal") : opened.error, id);
+    : notRelayed(exchange, request, opened.ok ? failure("internal") : opened.error);
+}
+
+/** The answer where the server gave none. */
+async function notRelayed(exchange: Exchange, request: Relay, reason: Failure): Promise<Answer> {
+  return reason.code === "link_needed"
+    ? answerUnlinked(exchange, request, reason)
+    : failed(reason, exchange.request.id);
 }
 
 /** What the client carries for the upstream becomes the upstream's own again: the state of a call, and ids of tasks. */
@@ -113,8 +124,8 @@ async function* converse(
 async function finish(exchange: Exchange, request: Relay, answered: Result<UpstreamAnswer, Failure>): Promise<Answer> {
   const { id } = exchange.request;
   if (!answered.ok) {
-    const cancelled = exchange.signal.aborted;
-    return { ...failed(answered.error, id), ...(cancelled ? { outcome: { status: "cancelled" as const } } : {}) };
+    if (exchange.signal.aborted) return { ...failed(answered.error, id), outcome: { status: "cancelled" } };
+    return notRelayed(exchange, request, answered.error);
   }
   const translated = translate(exchange.request, answered.value);
   if (!translated.ok) return { ...failed(translated.error, id), outcome: outcomeOf(translated.error) };

@@ -4,6 +4,7 @@
  * these are the same each time, since a client compares the ids of lists, results and notifications.
  * @see MCP 2025-11-25 tasks, "Task Isolation and Access Control"
  */
+import { sessionNameOf } from "../admission/index.ts";
 import type { JsonObject } from "../ports.ts";
 import { isObject } from "../protocol/index.ts";
 import { addTask, startedTasks } from "../session/index.ts";
@@ -26,7 +27,7 @@ export async function toServerTask(exchange: Exchange, id: string): Promise<Task
 }
 
 function codeOf({ vault, tenant, principal }: Exchange, server_id: string, task_id: string): Promise<string> {
-  return vault.digest(tenant.id, JSON.stringify(["task", principal.id, server_id, task_id]));
+  return vault.digest(tenant.id, JSON.stringify(["task", sessionNameOf(principal), server_id, task_id]));
 }
 
 /**

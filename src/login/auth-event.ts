@@ -18,7 +18,14 @@ export interface AuthAct {
   readonly provider?: string | undefined;
 }
 
-export function authEvent({ platform, tenant, source }: Visit, act: AuthAct): AuthEvent {
+/** Who does it: the timer comes from nowhere. */
+export interface AuthActor {
+  readonly platform: Visit["platform"];
+  readonly tenant: { readonly id: string };
+  readonly source: Partial<Visit["source"]>;
+}
+
+export function authEvent({ platform, tenant, source }: AuthActor, act: AuthAct): AuthEvent {
   const { clock, random } = platform.ports;
   const text = (name: string, value: string | null | undefined): Record<string, string> => {
     const bounded = value === null ? undefined : boundedText(value);

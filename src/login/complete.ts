@@ -3,14 +3,14 @@ import { openDatabase } from "../db/index.ts";
 import { limits } from "../limits.ts";
 import { err, ok, type Result } from "../ports.ts";
 import { sha256 } from "../sha256.ts";
-import { connectionsRepository } from "../vault/index.ts";
 import { admitUser } from "./admit.ts";
 import { authEvent } from "./auth-event.ts";
 import { checkIssuer, readCallback, readCode, type Callback } from "./callback.ts";
 import { readCookie, sessionCookie, setCookie } from "./cookies.ts";
-import { discoverPinned } from "./discovery.ts";
+import { discoverPinned, type ProviderMetadata } from "./discovery.ts";
 import type { SignInFailure } from "./failures.ts";
 import { groupsClaimOf } from "./identity.ts";
+import { keepTokens } from "./keep-tokens.ts";
 import { callbackPath } from "./mix-up.ts";
 import { providersRepository, type StoredProvider } from "./providers.ts";
 import { randomSecret } from "./random-secret.ts";
@@ -94,7 +94,9 @@ async function signIn(
 
   // From here on somebody is known, so that every outcome is an event.
   const admitted = await admitUser(visit, provider, redeemed.value.claims);
-  const opened = admitted.ok ? await openSession(visit, request, provider, admitted.value, redeemed.value) : admitted;
+  const opened = admitted.ok
+    ? await openSession(visit, request, { provider, metadata: metadata.value }, admitted.value, redeemed.value)
+    : admitted;
   if (!opened.ok) await recordRefusal(visit, provider, redeemed.value, opened.error);
   return opened;
 }
@@ -103,11 +105,12 @@ async function signIn(
 async function openSession(
   visit: Visit,
   request: Request,
-  provider: StoredProvider,
+  { provider, metadata }: { readonly provider: StoredProvider; readonly metadata: ProviderMetadata },
   user: User,
-  { id_token, claims, credential }: Redeemed,
+  redeemed: Redeemed,
 ): Promise<Result<{ user: User; cookie: string }, SignInFailure>> {
-  const { platform, tenant, vault, recorder, source } = visit;
+  const { platform, tenant, recorder, source } = visit;
+  const { id_token, claims } = redeemed;
   const { clock, random } = platform.ports;
   const database = openDatabase(platform.bindings.DB);
   const sessions = sessionsRepository(database, tenant.id);
@@ -128,11 +131,7 @@ async function openSession(
   }
   const former = readCookie(request.headers, sessionCookie);
   if (former !== undefined) await sessions.remove(await sha256(former));
-  const key = { user_id: user.id, target: "idp", account: "default" };
-  const connections = connectionsRepository(database, tenant.id, vault);
-  if (!(await connections.put(key, provider.issuer, credential, clock.now()))) {
-    platform.log("warn", "The tokens of a sign-in could not be kept", { tenant: tenant.id, user: user.id });
-  }
+  await keepTokens(visit, user.id, { provider, metadata }, redeemed);
   return ok({ user, cookie: setCookie(sessionCookie, secret, limits.webSession_ms) });
 }
 

@@ -16,6 +16,8 @@ const metadataSchema = z.object({
   token_endpoint: endpoint,
   jwks_uri: endpoint,
   userinfo_endpoint: endpoint.optional(),
+  /** Nobody is kept from signing in by one that is no URL. */
+  revocation_endpoint: endpoint.optional().catch(undefined),
   scopes_supported: z.array(z.string()).optional(),
   token_endpoint_auth_methods_supported: z.array(z.string()).optional(),
   id_token_signing_alg_values_supported: z.array(z.string()).optional(),
@@ -28,13 +30,16 @@ export type ProviderMetadata = z.infer<typeof metadataSchema> & {
   readonly algorithms: readonly string[];
 };
 
+/** What asking a provider needs of a visit. */
+export type ProviderVisit = Pick<Visit, "platform" | "tenant" | "vault" | "fetch" | "source">;
+
 /**
  * The provider's metadata, fetched once for all who ask.
  * @returns `provider_unreachable` when it may work later; `provider_misconfigured` when the document is not that of this issuer or
  *   not usable
  */
 export async function discoverProvider(
-  visit: Visit,
+  visit: ProviderVisit,
   provider: Pick<StoredProvider, "id" | "kind" | "issuer" | "options">,
 ): Promise<Result<ProviderMetadata, SignInFailure>> {
   const discovered = await discover(visit, provider.issuer);
@@ -44,7 +49,7 @@ export async function discoverProvider(
   const metadata = parsed.data;
   const endpoints = [
     ...[metadata.authorization_endpoint, metadata.token_endpoint, metadata.jwks_uri],
-    ...(metadata.userinfo_endpoint === undefined ? [] : [metadata.userinfo_endpoint]),
+    ...[metadata.userinfo_endpoint, metadata.revocation_endpoint].filter((url) => url !== undefined),
   ];
   if (provider.issuer.startsWith("https:") && endpoints.some((url) => !url.startsWith("https:"))) {
     return unusable(visit, provider, "discovery_downgrade");
@@ -62,7 +67,7 @@ export async function discoverProvider(
  * goes to no other, whatever the document says today.
  */
 export async function discoverPinned(
-  visit: Visit,
+  visit: ProviderVisit,
   provider: StoredProvider,
 ): Promise<Result<ProviderMetadata, SignInFailure>> {
   const discovered = await discoverProvider(visit, provider);
@@ -81,7 +86,7 @@ export async function discoverPinned(
   return err("token_endpoint_changed");
 }
 
-function unusable(visit: Visit, { id }: Pick<StoredProvider, "id">, reason: string, transient = false) {
+function unusable(visit: ProviderVisit, { id }: Pick<StoredProvider, "id">, reason: string, transient = false) {
   const fields = { tenant: visit.tenant.id, provider: id, reason };
   visit.platform.log("warn", "The metadata of an identity provider cannot be used", fields);
   return err<SignInFailure>(transient ? "provider_unreachable" : "provider_misconfigured");

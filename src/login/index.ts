@@ -1,6 +1,6 @@
 /** People: how they sign in, who they are, and when that ends. */
 export { admitUser, type ClaimsKind } from "./admit.ts";
-export { authEvent, type AuthAct } from "./auth-event.ts";
+export { authEvent, type AuthAct, type AuthActor } from "./auth-event.ts";
 export { handleBackChannelLogout } from "./backchannel-logout.ts";
 export { beginSignIn, type ProviderChoice, type SignInBeginning, type SignInWish } from "./begin.ts";
 export { completeSignIn, type SignInCompletion } from "./complete.ts";
@@ -8,7 +8,9 @@ export { endProvider, setUserEnabled } from "./end-access.ts";
 export { signInFailures, type SignInFailure } from "./failures.ts";
 export { checkForm, formToken, formTokenField } from "./form.ts";
 export type { VerifiedClaims } from "./identity.ts";
+export { idpKey } from "./keep-tokens.ts";
 export { callbackPath } from "./mix-up.ts";
+export { providerClient, type ProviderClient } from "./provider-client.ts";
 export { checkProvider, providerKinds, type ProviderKind } from "./provider-kinds.ts";
 export { providerOptionsSchema, type ProviderOptions } from "./provider-options.ts";
 export { providersRepository, sealProviderSecret, type ProviderChanges, type StoredProvider } from "./providers.ts";

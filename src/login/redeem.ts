@@ -2,7 +2,7 @@
 import * as client from "openid-client";
 import * as z from "zod";
 import { err, ok, type Result } from "../ports.ts";
-import type { TokenCredential } from "../vault/index.ts";
+import type { Tokens } from "../vault/index.ts";
 import type { ProviderMetadata } from "./discovery.ts";
 import type { SignInFailure } from "./failures.ts";
 import { verifyIdToken, type IdToken } from "./id-token.ts";
@@ -17,7 +17,9 @@ export interface Redeemed {
   readonly id_token: IdToken;
   /** Those of the ID token, and of the userinfo endpoint where they were missing. */
   readonly claims: VerifiedClaims;
-  readonly credential: TokenCredential;
+  readonly credential: Tokens;
+  /** As granted; null when the provider did not say. */
+  readonly scope: string | null;
 }
 
 /**
@@ -57,12 +59,13 @@ export async function redeemCode(
     id_token: verified.value,
     claims: claims.value,
     credential: {
+      kind: "tokens",
       access_token: tokens.access_token,
       ...(tokens.refresh_token === undefined ? {} : { refresh_token: tokens.refresh_token }),
       ...(tokens.id_token === undefined ? {} : { id_token: tokens.id_token }),
       expires_at: Number.isSafeInteger(expires_at) ? expires_at : null,
-      token_endpoint: metadata.token_endpoint,
     },
+    scope: tokens.scope ?? null,
   });
 }
 

@@ -2,12 +2,12 @@
 import * as client from "openid-client";
 import type { Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
-import { implementation } from "../platform.ts";
 import { err, ok, type Result } from "../ports.ts";
+import { createLibraryFetch } from "../trust/index.ts";
 import type { ProviderMetadata } from "./discovery.ts";
 import type { SignInFailure } from "./failures.ts";
 import { callbackPath } from "./mix-up.ts";
-import { knownOf } from "./provider-kinds.ts";
+import { clientAuthentication } from "./provider-client.ts";
 import { openProviderSecret, type StoredProvider } from "./providers.ts";
 import type { Visit } from "./visit.ts";
 
@@ -55,55 +55,29 @@ export async function openRelyingParty(
   // Which addresses may be called, and whether without TLS, is decided in `egress/`, as for every other request.
   client.allowInsecureRequests(configuration);
   configuration.timeout = 0;
-  let failed: Failure | undefined;
-  configuration[client.customFetch] = async (url, options) => {
-    const answer = await send(visit, url, options);
-    if (answer.ok) return answer.value;
-    failed = answer.error;
-    throw new Error("The provider could not be asked.");
-  };
-  return ok({ configuration, networkFailure: () => failed });
+  const network = createLibraryFetch(visit.fetch, {
+    answer_ms: limits.providerAnswer_ms,
+    answer_bytes: limits.providerAnswer_bytes,
+  });
+  configuration[client.customFetch] = async (url, options) => onlyJson(await network.fetch(url, options));
+  return ok({ configuration, networkFailure: network.failure });
 }
 
-/** Where nothing is said, Basic is what every provider takes. @see OpenID Connect Core 1.0 section 9 */
 function authentication(
   secret: string | undefined,
-  { kind, options }: StoredProvider,
-  { token_endpoint_auth_methods_supported: methods }: ProviderMetadata,
+  provider: StoredProvider,
+  metadata: ProviderMetadata,
 ): client.ClientAuth {
   if (secret === undefined) return client.None();
-  const preferred = knownOf(kind).authentication;
-  const other = preferred === "client_secret_basic" ? "client_secret_post" : "client_secret_basic";
-  const takesOther = methods !== undefined && !methods.includes(preferred) && methods.includes(other);
-  const method = options.client_authentication ?? (takesOther ? other : preferred);
-  return method === "client_secret_post" ? client.ClientSecretPost(secret) : client.ClientSecretBasic(secret);
+  const sendsInBody = clientAuthentication(provider, metadata) === "client_secret_post";
+  return sendsInBody ? client.ClientSecretPost(secret) : client.ClientSecretBasic(secret);
 }
 
-/** Only JSON comes back: of a userinfo answer as JWT the library would check no signature. */
-async function send(
-  visit: Visit,
-  url: string,
-  { method, headers, body }: client.CustomFetchOptions,
-): Promise<Result<Response, Failure>> {
-  const wire = new Headers(headers);
-  wire.set("user-agent", `Gatehouse/${implementation.version}`);
-  const answer = await visit.fetch({
-    url,
-    method: method === "POST" ? "POST" : "GET",
-    headers: wire,
-    ...(body === undefined || body === null ? {} : { body: String(body) }),
-    // Codes, secrets and tokens follow no redirect.
-    redirects: "refuse",
-    idle_ms: limits.providerAnswer_ms,
-    total_ms: limits.providerAnswer_ms,
-    body_bytes: limits.providerAnswer_bytes,
-    stream_bytes: limits.providerAnswer_bytes,
+/** Of a userinfo answer as JWT the library would check no signature. */
+function onlyJson(answer: Response): Response {
+  const isJson = /^application\/json\s*(?:;|$)/i.test(answer.headers.get("content-type") ?? "");
+  return new Response(isJson ? answer.body : null, {
+    status: answer.status,
+    headers: { "content-type": isJson ? "application/json" : "text/plain" },
   });
-  if (!answer.ok) return answer;
-  const { status, contentType } = answer.value;
-  const text = await answer.value.text();
-  if (!text.ok) return text;
-  const isJson = contentType === "application/json";
-  const shown = isJson && status !== 204 && status !== 205 ? text.value : null;
-  return ok(new Response(shown, { status, headers: { "content-type": isJson ? "application/json" : "text/plain" } }));
 }

@@ -10,7 +10,8 @@ import { namedGroups } from "./roles.ts";
 import type { Visit } from "./visit.ts";
 
 /**
- * Completes the claims of an ID token. What the token says is not overruled, and an address keeps its own `email_verified`.
+ * Completes the claims of an ID token. What the token says is not overruled. An address and what vouches for it are of one document:
+ * with an address of the endpoint, the token's `email_verified` and `xms_edov` would be of another one, and count for nothing.
  * @returns `userinfo_mismatch` when the answer speaks of somebody else
  * @see OpenID Connect Core 1.0 section 5.3.2: "The sub Claim in the UserInfo Response MUST be verified to exactly match"
  */
@@ -46,11 +47,17 @@ export async function withUserInfo(
     );
   return ok({
     ...claims,
-    ...taken(needed.email, "email", "email_verified"),
+    ...(needed.email && Object.hasOwn(told, "email") ? addressOf(told) : {}),
     ...taken(needed.name, "name"),
     ...taken(needed.groups, groups, "_claim_names", "hasgroups"),
   });
 }
+
+const addressOf = ({ email, email_verified, xms_edov }: VerifiedClaims): VerifiedClaims => ({
+  email,
+  email_verified,
+  xms_edov,
+});
 
 /** @throws what is no complaint of the library */
 function codeOf(thrown: unknown): string | undefined {

@@ -4,7 +4,7 @@
  */
 import { and, eq, sql } from "drizzle-orm";
 import { openDatabase, users } from "../db/index.ts";
-import { endProvider } from "./end-access.ts";
+import { endProvider, endTokensOfProvider } from "./end-access.ts";
 import type { ProviderOptions } from "./provider-options.ts";
 import type { Visit } from "./visit.ts";
 
@@ -30,7 +30,10 @@ export function withdrawalOf(before: Trusted, after: Trusted): Withdrawal | unde
   return Object.values(withdrawal).includes(true) ? withdrawal : undefined;
 }
 
-/** Forgets it until the next sign-in. Of whom it is not known whether they may still be here, sessions and access tokens end; the caller ends the grants. */
+/**
+ * Forgets it until the next sign-in. Access tokens end, since they hold addresses and groups as they were; of whom it is not known
+ * whether they may still be here, sessions end as well, and the caller ends the grants.
+ */
 export async function withdraw(
   visit: Visit,
   provider_id: string,
@@ -46,5 +49,5 @@ export async function withdraw(
       updated_at: sql`max(${now}, ${users.updated_at} + 1)`,
     })
     .where(and(eq(users.tenant_id, tenant.id), eq(users.provider_id, provider_id)));
-  if (domains) await endProvider(visit, provider_id);
+  await (domains ? endProvider : endTokensOfProvider)(visit, provider_id);
 }

@@ -28,6 +28,7 @@ export { handleRevoke } from "./revoke-endpoint.ts";
 export { stopReasons, type StopReason } from "./stop.ts";
 export { handleToken } from "./token-endpoint.ts";
 export { requiredScope, type AccessClaims } from "./tokens/access-claims.ts";
+export { signCallerAssertion, type CallerAssertion } from "./tokens/caller-assertion.ts";
 export { mintAccessToken } from "./tokens/mint.ts";
 export { isTakenClient } from "./tokens/taken-client.ts";
 export { isStanding, verifyAccessToken, type TokenRefusal } from "./tokens/verify.ts";

@@ -87,6 +87,8 @@ export interface TokenSubject {
     | {
         readonly id: string;
         readonly email: string | null;
+        /** Whether the identity provider vouches for the address. */
+        readonly email_verified: boolean;
         readonly groups: readonly string[];
         readonly role: string;
         /** Ids of the servers that the person chose. */

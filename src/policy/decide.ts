@@ -3,6 +3,7 @@
  * Pure: its input is everything that it knows.
  */
 import { accessRule, type Access } from "./access.ts";
+import { guestRule, misfitOf, type AgentRule, type Guest } from "./agent-rule.ts";
 
 export interface Decision {
   readonly effect: "allow" | "deny";
@@ -20,8 +21,23 @@ export interface Reach {
     | undefined;
   /** The person for whom the client calls; undefined when it calls for itself. */
   readonly user: { readonly groups: ReadonlySet<string> } | undefined;
+  /** Who is neither of the two: a caller whom only a passthrough server takes. */
+  readonly guest?: Guest | undefined;
+  /**
+   * The server of the endpoint, by its slug; undefined on the aggregate. A passthrough server does not exist there: the caller's
+   * credential can be for one server only.
+   */
+  readonly endpoint?: string | undefined;
   /** The server that is asked for, by its id and never by an alias; undefined when there is none by that name. */
-  readonly server: { readonly id: string; readonly enabled: boolean; readonly access: Access } | undefined;
+  readonly server: Target | undefined;
+}
+
+export interface Target {
+  readonly id: string;
+  readonly slug: string;
+  readonly enabled: boolean;
+  readonly access: Access;
+  readonly agent_authentication: AgentRule;
 }
 
 export interface Question extends Reach {
@@ -43,11 +59,26 @@ export function decide(question: Question): Decision {
 }
 
 /** Whether the person, through this client, may choose the server at all: what the consent page lists. */
-export function reach({ mode, client, user, server }: Reach): Decision {
+export function reach(question: Reach): Decision {
+  const { mode, client, user, guest, endpoint, server } = question;
   if (server === undefined) return deny("unknown_server");
   if (!server.enabled) return deny("server_disabled");
+  // Not a question of who calls, so it holds in development mode as well.
+  if (server.agent_authentication.type === "passthrough" && endpoint !== server.slug) return deny("passthrough_only");
   if (mode === "development") return developmentRule;
+  if (guest !== undefined) return reachAsGuest(guest, server);
   if (client !== undefined && !client.enabled) return deny("unknown_client");
+  const misfit = misfitOf(server.agent_authentication, user !== undefined);
+  if (misfit !== undefined) return deny(misfit);
+  return reachAsKnown(question, server);
+}
+
+function reachAsGuest(guest: Guest, server: Target): Decision {
+  const rule = guest.server_id === server.id ? guestRule(server.agent_authentication, guest) : undefined;
+  return rule === undefined ? deny("guest_not_admitted") : { effect: "allow", policy: rule, reason: "guest_admitted" };
+}
+
+function reachAsKnown({ client, user }: Reach, server: Target): Decision {
   const isOnList = client?.servers.has(server.id);
   if (user === undefined) {
     if (client === undefined) return deny("unknown_client");

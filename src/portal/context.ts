@@ -1,5 +1,6 @@
 /** What a page gets with its request. `app.ts` sets it. */
 import type { Context } from "hono";
+import type { CheckServer } from "../connections/index.ts";
 import type { Visit, WebSession } from "../login/index.ts";
 import type { PageKind } from "./headers.ts";
 
@@ -14,6 +15,8 @@ export type CallAdmin = (
 export interface PortalVariables {
   visit: Visit;
   callAdmin: CallAdmin;
+  /** Tries a key at the server that it is for, before it is kept. */
+  checkServer: CheckServer;
   /** What the page may do, see `headers.ts`; set where it is rendered. */
   pageKind: PageKind;
 }

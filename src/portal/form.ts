@@ -2,10 +2,11 @@
 import { readBody } from "../body.ts";
 import { failure } from "../errors.ts";
 import { limits } from "../limits.ts";
-import { checkForm, currentSession, type WebSession } from "../login/index.ts";
+import { checkForm, type WebSession } from "../login/index.ts";
 import { err, ok, type Result } from "../ports.ts";
 import type { PortalContext } from "./context.ts";
 import { showForgedForm, showNotSignedIn, showUnreadable } from "./errors/refusals.ts";
+import { sessionOf } from "./visitor.ts";
 
 const formType = /^application\/x-www-form-urlencoded[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?$/i;
 
@@ -30,7 +31,7 @@ export async function readSubmission(c: PortalContext): Promise<Result<Submissio
   const fields = await readFields(c);
   if (!fields.ok) return fields;
   const { visit } = c.var;
-  const session = await currentSession(visit, c.req.raw.headers);
+  const session = await sessionOf(visit, c.req.raw.headers);
   if (session === undefined) return err(await showNotSignedIn(c));
   if (!(await checkForm(visit, session, c.req.raw, fields.value))) return err(await showForgedForm(c));
   return ok({ session, fields: fields.value });

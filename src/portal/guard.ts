@@ -1,15 +1,15 @@
 /** Who may look at a page. */
-import { currentSession, type WebSession } from "../login/index.ts";
+import type { WebSession } from "../login/index.ts";
 import { err, ok, type Result } from "../ports.ts";
 import type { PortalContext } from "./context.ts";
 import { showNotStaff } from "./errors/refusals.ts";
 import { seeOther } from "./show.tsx";
-import { signInPath } from "./visitor.ts";
+import { sessionOf, signInPath } from "./visitor.ts";
 
 /** @returns the session, or the way to sign in and back to this page */
 export async function signedIn(c: PortalContext): Promise<Result<WebSession, Response>> {
   const { visit } = c.var;
-  const session = await currentSession(visit, c.req.raw.headers);
+  const session = await sessionOf(visit, c.req.raw.headers);
   if (session !== undefined) return ok(session);
   const { pathname, search } = new URL(c.req.url);
   return err(seeOther(await signInPath(visit, `${pathname}${search}`)));

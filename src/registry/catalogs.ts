@@ -44,12 +44,14 @@ export const serverStatusSchema = z.object({
 
 export type ServerStatus = z.infer<typeof serverStatusSchema>;
 
-/** Which list: of this configuration of the server, as this kind of client sees it. */
+/** Which list: of this configuration of the server, as this kind of client sees it, for everybody or for one account. */
 export interface CatalogName {
   readonly server_id: string;
   readonly revision: number;
   /** The client's era, with what decides about the list besides. */
   readonly audience: string;
+  /** Whose list it is; empty where everybody has the same. */
+  readonly holder: string;
   readonly method: string;
 }
 
@@ -89,8 +91,8 @@ export function catalogsStore(platform: Pick<Platform, "bindings" | "ports" | "l
     }
   }
 
-  const catalogKey = ({ server_id, revision, audience, method }: CatalogName): string =>
-    `catalog:${tenant}:${server_id}:${revision}:${audience}:${method}`;
+  const catalogKey = ({ server_id, revision, audience, holder, method }: CatalogName): string =>
+    `catalog:${tenant}:${server_id}:${revision}:${audience}:${holder}:${method}`;
   const statusKey = (server_id: string): string => `status:${tenant}:${server_id}`;
 
   return {

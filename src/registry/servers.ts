@@ -1,6 +1,6 @@
 /** The upstream servers of one tenant in D1. */
 import { and, asc, eq, gt, notExists, sql } from "drizzle-orm";
-import { clients, rowWhere, servers, type Database } from "../db/index.ts";
+import { clients, rowWhere, servers, upstream_clients, type Database } from "../db/index.ts";
 import { limits } from "../limits.ts";
 import { serverFromRow, type Server } from "./server.ts";
 
@@ -13,7 +13,19 @@ export interface StoredServer extends Server {
 export type ServerChanges = Partial<
   Pick<
     StoredServer,
-    "name" | "url" | "enabled" | "timeout_ms" | "authentication" | "credential" | "revision" | "access"
+    | "name"
+    | "url"
+    | "enabled"
+    | "timeout_ms"
+    | "authentication"
+    | "credential"
+    | "outbound_headers"
+    | "header_secrets"
+    | "agent_authentication"
+    | "inbound_headers"
+    | "revision"
+    | "authentication_revision"
+    | "access"
   >
 >;
 
@@ -58,6 +70,9 @@ export function serversRepository(database: Database, tenant: string) {
         ...server,
         tenant_id: tenant,
         authentication: JSON.stringify(server.authentication),
+        outbound_headers: JSON.stringify(server.outbound_headers),
+        agent_authentication: JSON.stringify(server.agent_authentication),
+        inbound_headers: JSON.stringify(server.inbound_headers),
         access: JSON.stringify(server.access),
       };
       const below = sql`(select count(*) from ${servers} where ${mine}) < ${limits.serversPerTenant_count}`;
@@ -79,13 +94,13 @@ export function serversRepository(database: Database, tenant: string) {
      * @returns the new row, or `undefined` when it changed or went meanwhile
      */
     async update(id: string, seen: number, changes: ServerChanges, now: number): Promise<StoredServer | undefined> {
-      const { authentication, access, ...columns } = changes;
+      const { authentication, outbound_headers, agent_authentication, inbound_headers, access, ...columns } = changes;
+      const json = { authentication, outbound_headers, agent_authentication, inbound_headers, access };
       const [row] = await database
         .update(servers)
         .set({
           ...columns,
-          ...(authentication === undefined ? {} : { authentication: JSON.stringify(authentication) }),
-          ...(access === undefined ? {} : { access: JSON.stringify(access) }),
+          ...asText(json),
           updated_at: Math.max(now, seen + 1),
         })
         .where(and(one(id), eq(servers.updated_at, seen)))
@@ -94,7 +109,8 @@ export function serversRepository(database: Database, tenant: string) {
     },
 
     /**
-     * Removes the server and its id from every allow-list, in one transaction.
+     * Removes the server, its id from every allow-list, and what we are to its authorization servers, in one transaction. Connections of
+     * people are left: they are theirs to end.
      * @returns false when it changed or went meanwhile
      */
     async remove(id: string, seen: number, now: number): Promise<boolean> {
@@ -117,10 +133,20 @@ export function serversRepository(database: Database, tenant: string) {
               notExists(remains),
             ),
           ),
+        database
+          .delete(upstream_clients)
+          .where(and(eq(upstream_clients.tenant_id, tenant), eq(upstream_clients.server_id, id), notExists(remains))),
       ]);
       return removed.length > 0;
     },
   };
+}
+
+/** Those of the members that are there, as JSON. */
+function asText<M extends string>(members: Readonly<Record<M, unknown>>): Partial<Record<M, string>> {
+  const texts: Partial<Record<M, string>> = {};
+  for (const member in members) if (members[member] !== undefined) texts[member] = JSON.stringify(members[member]);
+  return texts;
 }
 
 function stored(row: Row): StoredServer {

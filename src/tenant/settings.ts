@@ -38,6 +38,11 @@ export const settingsSchema = z.strictObject({
   allowed_origins: z.array(originSchema).max(20).default([]),
   /** Whether `/mcp` gives clients the instructions of its servers, under their names. They are text of strangers for a model. */
   instructions: z.enum(["merge", "omit"]).default("merge"),
+  /**
+   * The seal switch: while it is on, no stored credential is used, from any cache or record, none is renewed, and none of a person is
+   * stored. Administrators replace and remove credentials meanwhile; servers that need none are called as ever.
+   */
+  vault_sealed: z.boolean().default(false),
   registration: registrationSchema.default(registrationSchema.parse({})),
 });
 

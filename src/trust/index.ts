@@ -15,5 +15,6 @@ export type { Inquirer } from "./inquirer.ts";
 export type { ForeignClaims } from "./jwt-claims.ts";
 export { foreignAlgorithms } from "./key-set.ts";
 export { readJson } from "./json.ts";
+export { createLibraryFetch, type LibraryBounds, type LibraryFetch } from "./library-fetch.ts";
 export { peekJwt, type PeekedJwt } from "./peek-jwt.ts";
 export { useOnce } from "./use-once.ts";

@@ -4,10 +4,10 @@ import { limits } from "../limits.ts";
 import { err, ok, type JsonObject, type Result } from "../ports.ts";
 
 export interface ClaimsExpectation {
-  /** Compared byte by byte. */
-  readonly issuer: string;
-  /** One of these must be in `aud`. Whether `aud` may hold others as well is the caller's question. */
-  readonly audience: string | readonly string[];
+  /** Compared byte by byte. Undefined: the rule names none, and a token may name none either. */
+  readonly issuer: string | undefined;
+  /** One of these must be in `aud`. Whether `aud` may hold others as well is the caller's question. Undefined as for the issuer. */
+  readonly audience: string | readonly string[] | undefined;
   /** How far ahead `exp` may lie, and how long after `iat`. */
   readonly life_ms_max?: number;
   /** Claims that must be there besides `iss`, `aud` and `exp`. */
@@ -15,6 +15,7 @@ export interface ClaimsExpectation {
 }
 
 export interface ForeignClaims {
+  /** Empty where none is expected and none is there. */
   readonly iss: string;
   readonly sub: string | undefined;
   readonly aud: readonly string[];
@@ -31,9 +32,9 @@ export interface ForeignClaims {
 const numericDate = z.int().nonnegative().max(253_402_300_799);
 const name = z.string().min(1).max(limits.jwtClaim_chars);
 const claimsSchema = z.object({
-  iss: name,
+  iss: name.optional(),
   sub: name.optional(),
-  aud: z.union([name.transform((one) => [one]), z.array(name).min(1).max(limits.jwtAudiences_count)]),
+  aud: z.union([name.transform((one) => [one]), z.array(name).min(1).max(limits.jwtAudiences_count)]).optional(),
   exp: numericDate,
   nbf: numericDate.optional(),
   iat: numericDate.optional(),
@@ -48,8 +49,13 @@ type Rule = readonly [reason: string, broken: (claims: Claims, expected: ClaimsE
 const skew_ms = limits.clockSkew_ms;
 
 const rules: readonly Rule[] = [
-  ["jwt_issuer", ({ iss }, { issuer }) => iss !== issuer],
-  ["jwt_audience", ({ aud }, { audience }) => !aud.some((one) => [audience].flat().includes(one))],
+  ["jwt_claims", ({ iss }, { issuer }) => issuer !== undefined && iss === undefined],
+  ["jwt_claims", ({ aud }, { audience }) => audience !== undefined && aud === undefined],
+  ["jwt_issuer", ({ iss }, { issuer }) => issuer !== undefined && iss !== issuer],
+  [
+    "jwt_audience",
+    ({ aud = [] }, { audience }) => audience !== undefined && !aud.some((one) => [audience].flat().includes(one)),
+  ],
   ["jwt_expired", ({ exp }, _expected, now) => now > exp * 1000 + skew_ms],
   ["jwt_not_yet", ({ nbf }, _expected, now) => nbf !== undefined && now < nbf * 1000 - skew_ms],
   ["jwt_issued_ahead", ({ iat }, _expected, now) => iat !== undefined && now < iat * 1000 - skew_ms],
@@ -67,6 +73,6 @@ export function checkClaims(all: JsonObject, expected: ClaimsExpectation, now: n
   const broken = rules.find(([, breaks]) => breaks(parsed.data, expected, now));
   if (broken !== undefined) return err(broken[0]);
   if (!(expected.requires ?? []).every((claim) => Object.hasOwn(all, claim))) return err("jwt_claim_missing");
-  const { iss, sub, aud, exp, nbf, iat, jti } = parsed.data;
+  const { iss = "", sub, aud = [], exp, nbf, iat, jti } = parsed.data;
   return ok({ iss, sub, aud, exp, nbf, iat, jti, all });
 }

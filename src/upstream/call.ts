@@ -1,12 +1,9 @@
 /** A request to an upstream server and what comes back, the same for both eras. */
-import type { SafeFetch } from "../egress/index.ts";
 import type { Failure } from "../errors.ts";
-import type { Platform } from "../platform.ts";
+import type { OutboundContext } from "../outbound/index.ts";
 import type { JsonObject, Result } from "../ports.ts";
 import type { Era, RpcResponse } from "../protocol/index.ts";
 import type { UpstreamSession } from "../session/index.ts";
-import type { TenantHost } from "../tenant/index.ts";
-import type { Vault } from "../vault/index.ts";
 
 export interface UpstreamCall {
   readonly method: string;
@@ -67,12 +64,9 @@ export interface UpstreamAnswer {
 export type UpstreamReply = AsyncGenerator<UpstreamMessage, Result<UpstreamAnswer, Failure>, void>;
 
 /** What a request to an upstream needs to know of the request that it serves. */
-export interface UpstreamContext {
-  readonly platform: Platform;
-  readonly tenant: TenantHost;
-  readonly vault: Vault;
-  /** The guarded fetch with this invocation's connection budget. */
-  readonly fetch: SafeFetch;
+export interface UpstreamContext extends OutboundContext {
+  /** Gets the ids of the connections whose credentials are sent. */
+  readonly used: Set<string>;
   /** Aborts when nobody wants the answer any more. */
   readonly signal: AbortSignal;
   /** JSON-RPC id to use where the upstream request stands for itself: the client's own. */

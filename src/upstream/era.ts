@@ -1,12 +1,13 @@
 /**
- * Which era a server is spoken to in, asked once for each server, credential and era of the client: a server that speaks both
- * is spoken to in the client's, so that what it asks can reach the client. Only evidence is kept: what is inconclusive is
+ * Which era a server is spoken to in, asked once for each server, account and era of the client: a server that speaks both is spoken to
+ * in the client's, so that what it asks can reach the client. What it says of itself may be for one account only. Only evidence is kept: what is inconclusive is
  * asked again at the next call. Verdicts live in memory and, for isolates that start cold, in KV.
  */
 import * as z from "zod";
 import { BoundedMap } from "../bounded-map.ts";
 import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
+import { holderOf } from "../outbound/index.ts";
 import { err, ok, type Result } from "../ports.ts";
 import { encodeRequest, MODERN_VERSION } from "../protocol/index.ts";
 import type { Target, UpstreamContext } from "./call.ts";
@@ -38,13 +39,17 @@ export type Verdict = z.infer<typeof verdictSchema>;
 const verdicts = new BoundedMap<Verdict>(limits.eras_count);
 
 /** The revision counts with every change of URL or credential, so the key holds both. `2` is the shape of the verdict. */
-const keyOf = (context: UpstreamContext, server: Target): string =>
-  `era:2:${JSON.stringify([context.tenant.id, server.id, server.revision, context.era])}`;
+const keyOf = (context: UpstreamContext, server: Target, holder: string): string =>
+  `era:2:${JSON.stringify([context.tenant.id, server.id, server.revision, context.era, holder])}`;
 
 /** @returns the verdict, or the failure that made the probe inconclusive */
 export async function eraOf(context: UpstreamContext, server: Target): Promise<Result<Verdict, Failure>> {
-  const key = keyOf(context, server);
   const now = context.platform.ports.clock.now();
+  // A credential that is only tried is nobody's yet.
+  if (context.trial !== undefined) return probe(context, server, now);
+  const holder = await holderOf(context, server);
+  if (!holder.ok) return holder;
+  const key = keyOf(context, server, holder.value);
   const fresh = (verdict: Verdict | undefined): verdict is Verdict =>
     verdict !== undefined && verdict.found_at <= now && now - verdict.found_at < lifeOf_ms(verdict);
 
@@ -65,9 +70,12 @@ export async function eraOf(context: UpstreamContext, server: Target): Promise<R
 const lifeOf_ms = ({ undeclared }: Verdict): number =>
   undeclared === true ? limits.eraUndeclared_ms : limits.eraVerdict_ms;
 
-export function forgetEra(context: UpstreamContext, server: Target): void {
-  verdicts.delete(keyOf(context, server));
-  context.platform.waitUntil(forgetStored(context, keyOf(context, server)));
+export async function forgetEra(context: UpstreamContext, server: Target): Promise<void> {
+  const holder = await holderOf(context, server);
+  if (!holder.ok) return;
+  const key = keyOf(context, server, holder.value);
+  verdicts.delete(key);
+  context.platform.waitUntil(forgetStored(context, key));
 }
 
 /** @returns `isEvidence` failures where the server clearly does not speak the era that it was asked for */

@@ -10,4 +10,5 @@ export type {
 export { eraOf, type Verdict } from "./era.ts";
 export { closeUpstreamSession, tell } from "./legacy-session.ts";
 export { askAllPages, askUpstream, requestUpstream } from "./request.ts";
+export { tryCredential } from "./try-credential.ts";
 export { watchUpstream, type Watch, type WatchFilter } from "./watch.ts";

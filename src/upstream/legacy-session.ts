@@ -2,8 +2,10 @@
  * Sessions with servers of 2025-03-26 to 2025-11-25. Such a server keeps state in one, so it belongs to one owner and is the
  * same in every isolate; a request without owner has one of its own, which ends with its use.
  */
+import { base64url } from "jose";
 import { failure, type Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
+import { holderOf } from "../outbound/index.ts";
 import { err, ok, type JsonObject, type Result } from "../ports.ts";
 import { encodeNotification, encodeRequest, isObject } from "../protocol/index.ts";
 import {
@@ -14,6 +16,7 @@ import {
   type Facts,
   type UpstreamSession,
 } from "../session/index.ts";
+import { sha256 } from "../sha256.ts";
 import type { Target, UpstreamContext } from "./call.ts";
 import { isOutage } from "./era-evidence.ts";
 import { del, post, refusedStatus } from "./http.ts";
@@ -54,11 +57,13 @@ async function claimedSession(
   owner: string,
   total_ms: number,
 ): Promise<Result<UpstreamSession, Failure>> {
-  const claimed = await claimUpstream(context, owner, server);
+  const revision = await openedWith(context, server);
+  if (!revision.ok) return revision;
+  const claimed = await claimUpstream(context, owner, { id: server.id, revision: revision.value });
   if (!claimed.ok) return claimed;
   if (claimed.value.kind === "known") return ok(claimed.value.session);
   const { lease } = claimed.value;
-  const opened = await initialize(context, server, total_ms);
+  const opened = await initialize(context, server, total_ms, revision.value);
   if (!opened.ok) {
     context.platform.waitUntil(releaseUpstream(context, owner, server.id, lease));
     return opened;
@@ -70,6 +75,19 @@ async function claimedSession(
   }
   await applyFacts(context, server, opened.value, stored.value);
   return opened;
+}
+
+/**
+ * A session goes on only with what it was opened with: the configuration of the server and, where people have accounts of their own, the
+ * account. What it holds was asked for with that one.
+ */
+async function openedWith(context: UpstreamContext, server: Target): Promise<Result<number, Failure>> {
+  const holder = await holderOf(context, server);
+  if (!holder.ok) return holder;
+  if (holder.value === "") return ok(server.revision);
+  const bytes = base64url.decode(await sha256(JSON.stringify([server.revision, holder.value])));
+  // 48 bits: an integer for every store on the way.
+  return ok(bytes.subarray(0, 6).reduce((sum, byte) => sum * 256 + byte, 0));
 }
 
 /** The server no longer has it, or no longer as it was: the next request opens another. */
@@ -109,6 +127,7 @@ async function initialize(
   context: UpstreamContext,
   server: Target,
   total_ms: number,
+  revision: number = server.revision,
 ): Promise<Result<UpstreamSession, Failure>> {
   const id = context.platform.ports.random.uuid();
   const response = await post(context, server, { headers: [], body: initializeRequest(context, id), total_ms });
@@ -123,7 +142,7 @@ async function initialize(
   if (session_id !== undefined && !sessionId.test(session_id)) {
     return err(failure("upstream_invalid", undefined, { reason: "session_id" }));
   }
-  const opened = { server_id: server.id, revision: server.revision, id: session_id, diverged: false };
+  const opened = { server_id: server.id, revision, id: session_id, diverged: false };
   const session: UpstreamSession = { ...opened, ...negotiated.value };
   const told = await tell(context, server, session, encodeNotification("notifications/initialized"), { total_ms });
   return told.ok ? ok(session) : told;

@@ -18,7 +18,7 @@ export async function* requestUpstream(context: UpstreamContext, server: Target,
   const verdict = await eraOf(context, server);
   if (!verdict.ok) return verdict;
   const answered = yield* requestFor(verdict.value)(context, server, call);
-  if (mayBeAnotherEra(answered)) forgetEra(context, server);
+  if (mayBeAnotherEra(answered)) await forgetEra(context, server);
   return answered;
 }
 
@@ -71,7 +71,7 @@ export async function askAllPages(
   if (isSessionless || context.owner !== undefined) return askPages(context, server, question, until);
   const session = await legacySession(context, server, total_ms);
   if (!session.ok) {
-    if (mayBeAnotherEra(session)) forgetEra(context, server);
+    if (mayBeAnotherEra(session)) await forgetEra(context, server);
     return session;
   }
   try {

@@ -11,10 +11,18 @@ import { parseKeyRing } from "./keyring.ts";
 import { openRecord, parseRecord, sealRecord, type Binding } from "./sealed-record.ts";
 
 export interface Vault {
+  /** Ids of the key-encryption keys: the one that seals, and all that open. */
+  readonly keys: { readonly current: string; readonly all: readonly string[] };
   /** Seals under the current key. The text must be well-formed; callers seal JSON. */
   seal(binding: Binding, plaintext: string): Promise<string>;
   /** Failure `unavailable`: reason `vault_key_unknown` when its key left the ring, else `vault_tamper`, whatever is wrong. */
   open(binding: Binding, sealed: string): Promise<Result<string, Failure>>;
+  /**
+   * The same text under the current key, at the same place. What is under it already is opened all the same, so that walking over all
+   * records finds every one that does not open.
+   * @returns undefined when it is under the current key; failures as `open`
+   */
+  reseal(binding: Binding, sealed: string): Promise<Result<string | undefined, Failure>>;
   /**
    * A handle for a client to carry, of URL-safe characters.
    * @param expires_at milliseconds since the Unix epoch
@@ -27,6 +35,11 @@ export interface Vault {
 }
 
 const digest_bytes = 16;
+
+interface Opened {
+  readonly kid: string;
+  readonly plaintext: string;
+}
 
 /**
  * @param keys the value of GATEHOUSE_KEYS
@@ -47,19 +60,34 @@ export async function createVault(
     return key;
   }
 
+  async function seal(binding: Binding, plaintext: string): Promise<string> {
+    const key = await currentKey("seal", binding.purpose, binding.tenant);
+    return sealRecord(key, current, binding, plaintext);
+  }
+
+  async function open(binding: Binding, sealed: string): Promise<Result<Opened, Failure>> {
+    const record = parseRecord(sealed);
+    if (record === undefined) return err(refused("vault_tamper"));
+    const key = await deriveKey(record.kid, "seal", binding.purpose, binding.tenant);
+    if (key === undefined) return err(refused("vault_key_unknown"));
+    const plaintext = await openRecord(key, binding, record.stored);
+    return plaintext === undefined ? err(refused("vault_tamper")) : ok({ kid: record.kid, plaintext });
+  }
+
   return ok({
-    async seal(binding, plaintext) {
-      const key = await currentKey("seal", binding.purpose, binding.tenant);
-      return sealRecord(key, current, binding, plaintext);
-    },
+    keys: { current, all: ring.value.all.map(({ kid }) => kid) },
+
+    seal,
 
     async open(binding, sealed) {
-      const record = parseRecord(sealed);
-      if (record === undefined) return err(refused("vault_tamper"));
-      const key = await deriveKey(record.kid, "seal", binding.purpose, binding.tenant);
-      if (key === undefined) return err(refused("vault_key_unknown"));
-      const plaintext = await openRecord(key, binding, record.stored);
-      return plaintext === undefined ? err(refused("vault_tamper")) : ok(plaintext);
+      const opened = await open(binding, sealed);
+      return opened.ok ? ok(opened.value.plaintext) : opened;
+    },
+
+    async reseal(binding, sealed) {
+      const opened = await open(binding, sealed);
+      if (!opened.ok) return opened;
+      return ok(opened.value.kid === current ? undefined : await seal(binding, opened.value.plaintext));
     },
 
     async sealHandle(purpose, tenant, payload, expires_at) {

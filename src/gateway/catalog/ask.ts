@@ -64,19 +64,21 @@ const offers = (capabilities: Readonly<Record<string, unknown>>, capability: str
   capability in capabilities || Object.keys(capabilities).length === 0;
 
 /**
+ * @param holder whose list it is, see `holderOf`
  * @param diverged servers whose sessions with the owner have lists of their own
- * @returns whether the answer is for everybody: only then it is stored, and its outcome is the server's status
+ * @returns whether the answer is for everybody with the same holder: only then it is stored, and its outcome is the server's status
  */
 export async function askCatalog(
   context: UpstreamContext,
   server: Server,
   kind: ListKind,
+  holder: string,
   diverged: () => Promise<ReadonlySet<string>>,
 ): Promise<Result<{ readonly catalog: Catalog; readonly isShared: boolean }, Failure>> {
   const fetched = await fetchList(context, server, kind, diverged);
   if (!fetched.ok) {
     // A client that left, or a deadline of the whole list, says nothing about the server.
-    const isItsOwn = fetched.error.code !== "cancelled";
+    const isItsOwn = fetched.error.code !== "cancelled" && !isOfPerson(fetched.error);
     const noted = { outcome: outcomeWord(fetched.error), isOk: false };
     if (isItsOwn) context.platform.waitUntil(noteStatus(context, server, noted));
     return fetched;
@@ -87,18 +89,22 @@ export async function askCatalog(
     const { outcome, entries, dropped_count } = catalog;
     const counted = { list: kind.counted, count: entries.length, dropped_count };
     context.platform.waitUntil(noteStatus(context, server, { outcome, isOk: true, counted }));
-    context.platform.waitUntil(storeOf(context).write(nameOf(context, server, kind), stored));
+    context.platform.waitUntil(storeOf(context).write(nameOf(context, server, kind, holder), stored));
   }
   return ok({ catalog, isShared });
 }
+
+/** What a person lacks says nothing about the server. */
+const isOfPerson = ({ code }: Failure): boolean => code === "link_needed" || code === "vault_sealed";
 
 /** The list that some isolate stored. */
 export async function storedCatalog(
   context: UpstreamContext,
   server: Server,
   kind: ListKind,
+  holder: string,
 ): Promise<Catalog | undefined> {
-  const stored = await storeOf(context).read(nameOf(context, server, kind));
+  const stored = await storeOf(context).read(nameOf(context, server, kind, holder));
   if (stored === undefined) return undefined;
   const items = readItems(stored.items_text);
   if (items !== undefined) return toCatalog(kind, server.slug, stored, items);
@@ -131,19 +137,24 @@ function toCatalog(kind: ListKind, slug: string, stored: StoredCatalog, items: r
 const storeOf = ({ platform, tenant }: UpstreamContext): CatalogsStore => catalogsStore(platform, tenant.id);
 
 /**
- * Which list this is. Nobody's name is in it: everybody uses the credential that the organisation stored. The revision counts
- * with every change of address or credential. A server of 2025 may list by what the client can do, so that is in it.
+ * Which list this is. Everybody has the same where the organisation's credential is used; else it is the holder's. The revision
+ * counts with every change of address or credential. A server of 2025 may list by what the client can do, so that is in it.
  */
-export function nameOf({ era, client }: UpstreamContext, server: Server, kind: ListKind): CatalogName {
+export function nameOf({ era, client }: UpstreamContext, server: Server, kind: ListKind, holder: string): CatalogName {
   const abilities = era === "legacy" ? Object.keys(client.capabilities).toSorted() : [];
   return {
     server_id: server.id,
     revision: server.revision,
     audience: [era, ...abilities].join("+"),
+    holder,
     method: kind.method,
   };
 }
 
 /** The one word that says why a server is left out. What the gateway itself gave up on is past the deadline of the list. */
 export const outcomeWord = (failed: Failure): string =>
-  failed.code === "cancelled" ? "deadline" : (failed.reason ?? failed.code);
+  failed.code === "cancelled"
+    ? "deadline"
+    : failed.code === "link_needed"
+      ? "link_needed"
+      : (failed.reason ?? failed.code);

@@ -1,11 +1,12 @@
 /**
- * Lists of servers, shared by everybody who uses the same stored credential. Served from memory, then KV, then from the server;
+ * Lists of servers, shared by everybody who uses the same credential. Served from memory, then KV, then from the server;
  * an old one stands in for a server that is slow, and for a while for one that fails.
  */
 import { BoundedMap } from "../../bounded-map.ts";
 import { failure, type Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { err, ok, type Result } from "../../ports.ts";
+import { holderOf } from "../../outbound/index.ts";
 import type { Server } from "../../registry/index.ts";
 import type { UpstreamContext } from "../../upstream/index.ts";
 import { withDeadline } from "../deadline.ts";
@@ -31,6 +32,7 @@ interface Lookup {
   readonly context: UpstreamContext;
   readonly server: Server;
   readonly kind: ListKind;
+  readonly holder: string;
   readonly key: string;
   readonly diverged: () => Promise<ReadonlySet<string>>;
 }
@@ -38,7 +40,7 @@ interface Lookup {
 /**
  * The list of one server.
  * @param diverged for several servers of one request: made once, so that the facts of the session are read once
- * @returns failures of the server, where nothing stored may stand in for it
+ * @returns failures of the server, where nothing stored may stand in for it; and of whoever lacks a credential for it, always
  */
 export async function catalogOf(
   context: UpstreamContext,
@@ -46,7 +48,9 @@ export async function catalogOf(
   method: ListMethod,
   diverged: () => Promise<ReadonlySet<string>> = divergedServers(context),
 ): Promise<Result<Catalog, Failure>> {
-  const lookup = lookupOf(context, server, method, diverged);
+  const found = await lookupOf(context, server, method, diverged);
+  if (!found.ok) return found;
+  const lookup = found.value;
   const known = await readKnown(lookup);
   if (known === undefined) return ask(lookup);
   if (known.server_era === "legacy" && (await diverged()).has(server.id)) return ask(lookup);
@@ -76,7 +80,9 @@ export async function knownCatalog(
   server: Server,
   method: ListMethod,
 ): Promise<Result<Catalog, Failure>> {
-  const lookup = lookupOf(context, server, method, nobodyDiverged);
+  const found = await lookupOf(context, server, method, nobodyDiverged);
+  if (!found.ok) return found;
+  const lookup = found.value;
   const known = await readKnown(lookup);
   if (known === undefined) {
     const refreshing = startRefresh(lookup);
@@ -91,34 +97,44 @@ export async function knownCatalog(
 
 const nobodyDiverged = (): Promise<ReadonlySet<string>> => Promise.resolve(new Set());
 
-/** What this isolate holds in memory, of whatever age: for questions that must not wait. */
-export function peekCatalog(context: UpstreamContext, server: Server, method: ListMethod): Catalog | undefined {
-  return memory.get(keyOf(context, server, kinds[method]));
+/** What this isolate holds in memory, of whatever age: for questions that must not wait for a server. */
+export async function peekCatalog(
+  context: UpstreamContext,
+  server: Server,
+  method: ListMethod,
+): Promise<Catalog | undefined> {
+  const found = await lookupOf(context, server, method, nobodyDiverged);
+  return found.ok ? memory.get(found.value.key) : undefined;
 }
 
-function lookupOf(context: UpstreamContext, server: Server, method: ListMethod, diverged: Lookup["diverged"]): Lookup {
+async function lookupOf(
+  context: UpstreamContext,
+  server: Server,
+  method: ListMethod,
+  diverged: Lookup["diverged"],
+): Promise<Result<Lookup, Failure>> {
+  const holder = await holderOf(context, server);
+  if (!holder.ok) return holder;
   const kind = kinds[method];
-  return { context, server, kind, key: keyOf(context, server, kind), diverged };
+  const key = JSON.stringify([context.tenant.id, ...Object.values(nameOf(context, server, kind, holder.value))]);
+  return ok({ context, server, kind, holder: holder.value, key, diverged });
 }
-
-const keyOf = (context: UpstreamContext, server: Server, kind: ListKind): string =>
-  JSON.stringify([context.tenant.id, ...Object.values(nameOf(context, server, kind))]);
 
 const isFresh = ({ ttl_ms }: Catalog, age_ms: number): boolean => age_ms >= 0 && age_ms < ttl_ms;
 
 const standingIn = (catalog: Catalog, reason: string): Catalog => ({ ...catalog, outcome: `stored:${reason}` });
 
-async function readKnown({ context, server, kind, key }: Lookup): Promise<Catalog | undefined> {
+async function readKnown({ context, server, kind, holder, key }: Lookup): Promise<Catalog | undefined> {
   const oldest = context.platform.ports.clock.now() - limits.catalogLife_ms;
-  const known = memory.get(key) ?? (await storedCatalog(context, server, kind));
+  const known = memory.get(key) ?? (await storedCatalog(context, server, kind, holder));
   if (known === undefined || known.fetched_at < oldest) return undefined;
   memory.set(key, known);
   return known;
 }
 
 /** From the server, on behalf of this request. */
-async function ask({ context, server, kind, key, diverged }: Lookup): Promise<Result<Catalog, Failure>> {
-  const asked = await askCatalog(context, server, kind, diverged);
+async function ask({ context, server, kind, holder, key, diverged }: Lookup): Promise<Result<Catalog, Failure>> {
+  const asked = await askCatalog(context, server, kind, holder, diverged);
   if (!asked.ok) return asked;
   if (asked.value.isShared) {
     memory.set(key, asked.value.catalog);
@@ -167,9 +183,9 @@ function startRefresh(lookup: Lookup): Asked | undefined {
 
 /** The store is read first, since another isolate may have asked already. */
 async function refresh(lookup: Lookup): Asked {
-  const { context, server, kind, key } = lookup;
+  const { context, server, kind, holder, key } = lookup;
   const { clock } = context.platform.ports;
-  const stored = await storedCatalog(context, server, kind);
+  const stored = await storedCatalog(context, server, kind, holder);
   if (stored !== undefined && isFresh(stored, clock.now() - stored.fetched_at)) {
     memory.set(key, stored);
     refreshes.delete(key);

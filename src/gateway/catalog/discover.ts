@@ -32,7 +32,7 @@ export const serverInfo = { ...implementation, title: "Gatehouse" };
 /** One server's, with its own instructions. */
 export async function describeServer(exchange: Exchange, { server }: Permitted): Promise<Result<Description, Failure>> {
   const verdict = await verdictOf(exchange, server);
-  if (!verdict.ok) return err(verdict.error);
+  if (!verdict.ok) return isUnlinked(verdict.error) ? ok(unlinked) : err(verdict.error);
   const capabilities = honoured(verdict.value, exchange.request);
   return ok({ capabilities, instructions: verdict.value.instructions, outcomes: undefined });
 }
@@ -44,16 +44,22 @@ export async function describeAggregate(exchange: Exchange): Promise<Description
   );
   const answered = found.flatMap(({ server, verdict }) => (verdict.ok ? [{ server, verdict: verdict.value }] : []));
   const parts = answered.map(({ server, verdict }) => ({ server, instructions: verdict.instructions }));
+  const waits = found.some(({ verdict }) => !verdict.ok && isUnlinked(verdict.error));
   return {
     capabilities: answered
       .map(({ verdict }) => honoured(verdict, exchange.request))
-      .reduce<JsonObject>(mergeCapabilities, {}),
+      .reduce<JsonObject>(mergeCapabilities, waits ? unlinked.capabilities : {}),
     instructions: exchange.snapshot.settings.instructions === "omit" ? undefined : mergeInstructions(parts),
     outcomes: Object.fromEntries(
       found.map(({ server, verdict }) => [server.slug, verdict.ok ? "ok" : outcomeWord(verdict.error)]),
     ),
   };
 }
+
+const isUnlinked = ({ code }: Failure): boolean => code === "link_needed";
+
+/** A server that cannot be asked before the person connects an account offers the tool that leads there. */
+const unlinked = { capabilities: { tools: {} }, instructions: undefined, outcomes: undefined } as const;
 
 function verdictOf(exchange: Exchange, server: Server): Promise<Result<Verdict, Failure>> {
   const context = contextOf(exchange);

@@ -1,9 +1,11 @@
 /** The lists of all permitted servers as one, in the order of slugs. */
-import { failure } from "../../errors.ts";
+import { failure, type Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
+import type { Server } from "../../registry/index.ts";
 import { withDeadline } from "../deadline.ts";
 import { contextOf, type Exchange } from "../exchange.ts";
 import { permittedServers } from "../permit.ts";
+import { connectTool } from "../link/connect-tool.ts";
 import { failed, type Reply } from "../reply.ts";
 import { outcomeWord } from "./ask.ts";
 import type { Catalog, Entry } from "./build.ts";
@@ -82,12 +84,24 @@ function listAll(exchange: Exchange, kind: ListKind, from: string): Promise<List
     return Promise.all(
       servers.map(async ({ server }) => {
         const catalog = await catalogOf(context, server, kind.method, diverged);
-        if (!catalog.ok) return { slug: server.slug, outcome: outcomeWord(catalog.error), entries: [], ttl_ms: 0 };
+        if (!catalog.ok) {
+          const entries = await standIns(server, kind, catalog.error);
+          return { slug: server.slug, outcome: outcomeWord(catalog.error), entries, ttl_ms: 0 };
+        }
         const { outcome, entries } = catalog.value;
         return { slug: server.slug, outcome, entries, ttl_ms: remaining(exchange, catalog.value) };
       }),
     );
   });
+}
+
+/** For a server that waits for the person's account: the tool that leads there. */
+async function standIns(server: Server, kind: ListKind, { code }: Failure): Promise<Entry[]> {
+  if (code !== "link_needed" || kind.method !== "tools/list") return [];
+  const tool = connectTool(server);
+  const original = String(tool[kind.key]);
+  const exposed = await kind.expose(server.slug, original);
+  return [{ original, exposed, text: JSON.stringify({ ...tool, [kind.key]: exposed }) }];
 }
 
 /** A list with a gap, or one that stands in for a newer one, is not to be kept. */

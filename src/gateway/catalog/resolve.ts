@@ -21,7 +21,8 @@ export async function resolveName(exchange: Exchange, kind: NamedKind, prefixed:
   const { server } = permitted;
   const context = contextOf(exchange);
   if (!isShortForm(prefixed)) {
-    return peekCatalog(context, server, listOf[kind])?.refused.has(named.name) === true ? undefined : named;
+    const known = await peekCatalog(context, server, listOf[kind]);
+    return known?.refused.has(named.name) === true ? undefined : named;
   }
   const catalog = await catalogOf(context, server, listOf[kind]);
   const entry = catalog.ok ? catalog.value.byExposed.get(prefixed) : undefined;

@@ -5,6 +5,7 @@
 import { BoundedMap } from "../../bounded-map.ts";
 import type { Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
+import { holderOf } from "../../outbound/index.ts";
 import { err, type Result } from "../../ports.ts";
 import type { Server } from "../../registry/index.ts";
 import type { UpstreamContext, Verdict } from "../../upstream/index.ts";
@@ -23,7 +24,10 @@ export async function unlessResting(
   probe: () => Promise<Result<Verdict, Failure>>,
 ): Promise<Result<Verdict, Failure>> {
   const { clock } = context.platform.ports;
-  const key = JSON.stringify([context.tenant.id, server.id, server.revision, context.era]);
+  const holder = await holderOf(context, server);
+  if (!holder.ok) return holder;
+  // One caller's own headers may be what the server does not answer to.
+  const key = JSON.stringify([context.tenant.id, server.id, server.revision, context.era, holder.value]);
   const last = rests.get(key);
   const left_ms = (last?.until ?? 0) - clock.now();
   // A clock that jumped back must not hold it up.

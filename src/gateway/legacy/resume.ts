@@ -1,4 +1,5 @@
 /** The session that a request names, as far as the caller may know of it. */
+import { sessionNameOf } from "../../admission/index.ts";
 import { failure, type Failure } from "../../errors.ts";
 import { err, ok, type Result } from "../../ports.ts";
 import { checkVersionHeader } from "../../protocol/index.ts";
@@ -21,7 +22,14 @@ export async function resume({ front, principal, headers }: Caller): Promise<Res
   const id = headers.get("mcp-session-id");
   if (id === null || id === "") return err(missing);
   const { vault, platform, tenant, endpoint } = front;
-  const client = await openSessionId(vault, platform.ports.clock, tenant.id, principal.id, endpoint.path, id);
+  const client = await openSessionId(
+    vault,
+    platform.ports.clock,
+    tenant.id,
+    sessionNameOf(principal),
+    endpoint.path,
+    id,
+  );
   if (client === undefined) return err(failure("session_not_found", undefined, { reason: "session_unknown" }));
   const version = checkVersionHeader(headers);
   if (version !== undefined) return err(version);

@@ -3,6 +3,7 @@
  * there is something to remember.
  * @see MCP 2025-11-25 lifecycle, "Initialization", and transports, "Session Management"
  */
+import { sessionNameOf } from "../../admission/index.ts";
 import { ok, type JsonObject } from "../../ports.ts";
 import { encodeResponse } from "../../protocol/index.ts";
 import { knowNew, mintSessionId } from "../../session/index.ts";
@@ -26,7 +27,7 @@ export async function initialize(exchange: Exchange, permitted?: Permitted): Pro
     ...(outcomes === undefined ? {} : { _meta: { [outcomesKey]: { ...outcomes } } }),
   };
   const id = await mintSessionId(exchange, {
-    principal_id: principal.id,
+    principal_id: sessionNameOf(principal),
     endpoint_path: endpoint.path,
     session: client,
   });

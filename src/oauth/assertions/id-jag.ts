@@ -61,12 +61,12 @@ export async function idJagGrant(visit: Visit, asked: AssertionRequest): Promise
   const user = admitted.value;
   const servers = offeredServers(visit, { client, user, resource }).map(({ id }) => id);
   if (servers.length === 0) return refuse(invalidGrant("policy_no_server"), { ...about, user });
-  const { id, email, groups, role } = user;
+  const { id, email, email_verified, groups, role } = user;
   const subject = {
     client_id: client.id,
     resource,
     scope: scope.value,
-    user: { id, email, groups, role, servers },
+    user: { id, email, email_verified, groups, role, servers },
     grant_id: undefined,
   };
   return issueToken(visit, client, subject, issued_at, provider.id);

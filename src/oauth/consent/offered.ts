@@ -18,7 +18,8 @@ export function offeredServers(visit: Visit, { client, user, resource }: Asker):
   const asked = parseResource(tenant.origin, resource);
   if (asked === undefined) return [];
   const { mode } = platform.configuration;
-  const subject = { mode, client: registration(visit, client), user: { groups: new Set(user.groups) } };
+  const groups = new Set(user.groups);
+  const subject = { mode, client: registration(visit, client), user: { groups }, endpoint: asked.slug };
   return [...snapshot.servers.values()].filter(
     (server) =>
       (asked.slug === undefined || asked.slug === server.slug) && reach({ ...subject, server }).effect === "allow",

@@ -14,6 +14,7 @@ export interface GrantRecord {
   readonly owner: {
     readonly id: string;
     readonly email: string | null;
+    readonly email_verified: boolean;
     readonly groups: readonly string[];
     readonly enabled: boolean;
     readonly isProviderEnabled: boolean;
@@ -62,14 +63,14 @@ export async function readGrant({ platform, tenant }: Visit, id: string): Promis
     .where(and(eq(grants.tenant_id, tenant.id), eq(grants.id, id)));
   if (row === undefined) return undefined;
   const { grant, provider, agent } = row;
-  const { email_verified, ...owner } = { ...row.owner, groups: groupsColumn.parse(JSON.parse(row.owner.groups)) };
+  const owner = { ...row.owner, groups: groupsColumn.parse(JSON.parse(row.owner.groups)) };
   const options = provider === null ? undefined : providerOptionsSchema.parse(JSON.parse(provider.options));
   return {
     grant: storedGrant(grant),
     owner: {
       ...owner,
       isProviderEnabled: provider?.enabled === true,
-      role: options === undefined ? undefined : currentRole(options, { ...owner, email_verified }),
+      role: options === undefined ? undefined : currentRole(options, owner),
     },
     isClientDisabled: (agent?.disabled_at ?? null) !== null,
   };
@@ -96,12 +97,12 @@ export async function checkStanding(
   if (!isTrustedRedirect(grant.redirect_uri, trusted)) return err("redirect_untrusted");
   const offered = offeredServers(visit, { client, user: owner, resource: grant.resource });
   if (offered.length === 0) return err("policy_no_server");
-  const { id, email, groups, role } = owner;
+  const { id, email, email_verified, groups, role } = owner;
   return ok({
     client_id: client.id,
     resource: grant.resource,
     scope: grant.scope,
-    user: { id, email, groups, role, servers: grant.servers },
+    user: { id, email, email_verified, groups, role, servers: grant.servers },
     grant_id: grant.id,
   });
 }

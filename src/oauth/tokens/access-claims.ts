@@ -37,6 +37,8 @@ export const wireSchema = z.strictObject({
   groups: z.array(z.string()).optional(),
   roles: z.array(z.string()).optional(),
   email: z.string().optional(),
+  /** Beside `email`, where the identity provider vouches for it. */
+  email_verified: z.literal(true).optional(),
 });
 
 export type WireClaims = z.infer<typeof wireSchema>;
@@ -60,6 +62,7 @@ export interface AccessClaims {
     | {
         readonly id: string;
         readonly email: string | undefined;
+        readonly email_verified: boolean;
         readonly groups: ReadonlySet<string>;
         readonly roles: ReadonlySet<string>;
         /** Server ids. */
@@ -99,6 +102,7 @@ export function accessClaims(kid: string, wire: WireClaims): AccessClaims {
         : {
             id: wire.sub,
             email: wire.email,
+            email_verified: wire.email_verified === true,
             groups: new Set(wire.groups),
             roles: new Set(wire.roles),
             servers: new Set(servers.map(longId)),

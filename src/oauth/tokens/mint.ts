@@ -47,6 +47,7 @@ function wireClaims({ platform, tenant, snapshot }: Visit, subject: TokenSubject
           groups: usefulGroups(user.groups, user.servers, [...snapshot.servers.values()]),
           roles: [user.role],
           ...(user.email === null ? {} : { email: user.email }),
+          ...(user.email !== null && user.email_verified ? { email_verified: true as const } : {}),
         }),
   };
 }

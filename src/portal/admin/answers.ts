@@ -1,5 +1,6 @@
 /** What the admin API answers, as far as these pages show it. Parsed, so that a page never shows what it does not know. */
 import * as z from "zod";
+import { connectionStates } from "../../connections/index.ts";
 
 const time = z.int().nonnegative();
 
@@ -56,11 +57,30 @@ const blockedSchema = z.object({
 
 export type BlockedRedirect = z.infer<typeof blockedSchema>;
 
+const connectionSchema = z.object({
+  id: z.string(),
+  /** Null: the organisation's own. */
+  user_id: z.string().nullable(),
+  target: z.string(),
+  /** Slug; null where the target is no server, or one that is gone. */
+  server: z.string().nullable(),
+  account: z.string(),
+  state: z.enum(connectionStates),
+  /** Stable: why it must be connected again, or what is wrong with it although calls use it. */
+  reason: z.string().nullable(),
+  /** Null for a key that somebody pasted. */
+  issuer: z.string().nullable(),
+  created_at: time,
+});
+
+export type ListedConnection = z.infer<typeof connectionSchema>;
+
 const pageOf = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), next: z.string().nullable().default(null) });
 
 export const agentsAnswer = pageOf(agentSchema);
 export const agentAnswer = agentSchema.extend({ uses: z.array(useSchema) });
+export const connectionsAnswer = pageOf(connectionSchema);
 export const grantsAnswer = pageOf(grantSchema);
 export const redirectsAnswer = pageOf(redirectSchema);
 export const blockedAnswer = pageOf(blockedSchema);

@@ -4,13 +4,21 @@ import type { JSX } from "hono/jsx/jsx-runtime";
 import { formTokenField } from "../../login/index.ts";
 import type { AuthorizationRequest, OAuthClient } from "../../oauth/index.ts";
 import { Badge, Button, Card, Checkbox, CheckboxList, Facts, Form, Notice } from "../design/index.ts";
+import type { Choices } from "./choices.ts";
 import { destinationOf, type Destination } from "./destination.ts";
 
-/** Whether the server can be used for this person as it is. The organisation's credential, or none, needs nothing of them. */
-export type ConnectionState = { readonly state: "ready" };
+/**
+ * Whether the server can be used for this person as it is. `ready`: the organisation's credential, or none, needs nothing of them.
+ * `path`: of the page where they connect, which leads back to this one. `what`: an account at a provider, or a key.
+ */
+export type ConnectionState =
+  | { readonly state: "ready" }
+  | { readonly state: "connected"; readonly what: "account" | "key" }
+  | { readonly state: "connect" | "reconnect"; readonly what: "account" | "key"; readonly path: string };
 
 export interface ConsentServer {
   readonly id: string;
+  readonly slug: string;
   readonly name: string;
   /** Host of the server itself. */
   readonly host: string;
@@ -27,8 +35,8 @@ export interface Question {
   /** Back to this page after signing in as somebody else. */
   readonly returnHandle: string;
   readonly servers: readonly ConsentServer[];
-  /** Ids that are checked. */
-  readonly chosen: ReadonlySet<string>;
+  /** What is ticked. */
+  readonly choices: Choices;
   readonly error?: string;
 }
 
@@ -179,18 +187,23 @@ function Decision({ question }: { readonly question: Question }): JSX.Element {
     value: server.id,
     name: server.name,
     hint: server.host,
-    checked: question.chosen.has(server.id),
+    checked: question.choices.chosen.has(server.id),
     end: <Connection connection={server.connection} />,
+    below: <Connect server={server} />,
   }));
   return (
     <DecisionForm question={question}>
       <CheckboxList legend="Servers it may use" name="server" choices={choices} error={question.error} />
+      {question.servers.some(({ connection }) => "path" in connection) ? (
+        <p class="muted small">You can connect these now, or later when the application needs them.</p>
+      ) : null}
       <Checkbox
         name="remember"
         label="Remember my answer"
         hint="The same request is then not asked again. Leave this off on a computer that you share."
+        checked={question.choices.remember}
       />
-      {/* The first button is the one that Enter presses: a key that is pressed too early must not allow anything. */}
+      {/* The first button is the one that Enter presses, one that connects or this: a key that is pressed too early must not allow anything. */}
       <div class="actions actions-even">
         <Button name="decision" value="deny">
           Deny
@@ -203,12 +216,31 @@ function Decision({ question }: { readonly question: Question }): JSX.Element {
   );
 }
 
-/** The place of the connect button, for servers at which the person has an account of their own. */
 function Connection({ connection }: { readonly connection: ConnectionState }): JSX.Element {
   switch (connection.state) {
     case "ready":
       return <Badge tone="good">No account needed</Badge>;
+    case "connected":
+      return <Badge tone="good">{connection.what === "key" ? "Key connected" : "Account connected"}</Badge>;
+    case "connect":
+      return <Badge tone="warning">{connection.what === "key" ? "Key not connected" : "Account not connected"}</Badge>;
+    case "reconnect":
+      return <Badge tone="warning">Must be connected again</Badge>;
   }
+}
+
+/** Nobody must connect here: the application asks for it when it needs the account. A button of the form, so that no choice is lost. */
+function Connect({ server }: { readonly server: ConsentServer }): Child {
+  const { connection, name, slug } = server;
+  if (!("path" in connection)) return null;
+  return (
+    <div class="choice-below row">
+      <Button name="connect" value={slug}>
+        {connection.state === "connect" ? `Connect your ${connection.what}` : "Connect again"}{" "}
+        <span class="out">{`at ${name}`}</span>
+      </Button>
+    </div>
+  );
 }
 
 function DecisionForm(props: { readonly question: Question; readonly children?: Child }): JSX.Element {

@@ -74,9 +74,13 @@ interface FieldProps {
   readonly value?: string;
   readonly chars_max: number;
   readonly required?: boolean;
+  /** What is typed is not shown, and never comes back in the page. */
+  readonly secret?: boolean;
 }
 
-export function Field({ name, label, hint, error, value, chars_max, required = false }: FieldProps): JSX.Element {
+export function Field(props: FieldProps): JSX.Element {
+  const { name, label, hint, error, chars_max, required = false, secret = false } = props;
+  const value = secret ? undefined : props.value;
   const described = [hint === undefined ? [] : [`${name}-hint`], error === undefined ? [] : [`${name}-error`]].flat();
   return (
     <div class="field">
@@ -89,7 +93,7 @@ export function Field({ name, label, hint, error, value, chars_max, required = f
       <input
         id={name}
         name={name}
-        type="text"
+        type={secret ? "password" : "text"}
         autocomplete="off"
         value={value}
         maxlength={chars_max}
@@ -142,30 +146,43 @@ export function Facts({ rows }: { readonly rows: readonly (readonly [name: strin
   );
 }
 
-/** @param rows cells in the order of `columns`; the first names the row */
+/**
+ * @param rows cells in the order of `columns`; the first names the row
+ * @param stacks each row is a block of its own where the page is narrow. Roles are written out, since browsers forget those of a table that
+ *   is not laid out as one.
+ */
 export function Table(props: {
   readonly caption: string;
+  readonly stacks?: boolean;
   readonly columns: readonly string[];
   readonly rows: readonly (readonly Child[])[];
 }): JSX.Element {
+  const { columns, stacks = false } = props;
+  const role = (name: string): string | undefined => (stacks ? name : undefined);
   return (
     // A keyboard can only scroll what it can focus.
     <div class="scroll" role="region" aria-label={props.caption} tabindex={0}>
-      <table class="table">
+      <table class={stacks ? "table table-stacks" : "table"} role={role("table")}>
         <caption class="out">{props.caption}</caption>
-        <thead>
-          <tr>
-            {props.columns.map((column) => (
-              <th scope="col">{column}</th>
+        <thead role={role("rowgroup")}>
+          <tr role={role("row")}>
+            {columns.map((column) => (
+              <th scope="col" role={role("columnheader")}>
+                {column}
+              </th>
             ))}
           </tr>
         </thead>
-        <tbody>
+        <tbody role={role("rowgroup")}>
           {props.rows.map(([first, ...others]) => (
-            <tr>
-              <th scope="row">{first}</th>
-              {others.map((cell) => (
-                <td>{cell}</td>
+            <tr role={role("row")}>
+              <th scope="row" role={role("rowheader")} data-column={stacks ? columns[0] : undefined}>
+                {first}
+              </th>
+              {others.map((cell, index) => (
+                <td role={role("cell")} data-column={stacks ? columns[index + 1] : undefined}>
+                  {cell}
+                </td>
               ))}
             </tr>
           ))}
@@ -189,8 +206,10 @@ export interface Choice {
   readonly name: string;
   readonly hint?: string;
   readonly checked: boolean;
-  /** What stands at the end of the row, such as a badge or a connect button. */
+  /** What stands at the end of the row, such as a badge. */
   readonly end?: Child;
+  /** What can be done about it by itself, such as a link: below the row, outside of its label. */
+  readonly below?: Child;
 }
 
 export function CheckboxList(props: {
@@ -210,14 +229,17 @@ export function CheckboxList(props: {
       )}
       <div class="choices">
         {props.choices.map((choice) => (
-          <label class="choice">
-            <input type="checkbox" name={props.name} value={choice.value} checked={choice.checked} />
-            <span class="choice-text">
-              <bdi class="choice-name">{choice.name}</bdi>
-              {choice.hint === undefined ? null : <span class="muted small">{choice.hint}</span>}
-            </span>
-            {choice.end ?? null}
-          </label>
+          <div class="choice-item">
+            <label class="choice">
+              <input type="checkbox" name={props.name} value={choice.value} checked={choice.checked} />
+              <span class="choice-text">
+                <bdi class="choice-name">{choice.name}</bdi>
+                {choice.hint === undefined ? null : <span class="muted small">{choice.hint}</span>}
+              </span>
+              {choice.end ?? null}
+            </label>
+            {choice.below ?? null}
+          </div>
         ))}
       </div>
     </fieldset>
@@ -228,10 +250,11 @@ export function Checkbox(props: {
   readonly name: string;
   readonly label: string;
   readonly hint?: string;
+  readonly checked?: boolean;
 }): JSX.Element {
   return (
     <label class="choice choice-plain">
-      <input type="checkbox" name={props.name} value="yes" />
+      <input type="checkbox" name={props.name} value="yes" checked={props.checked ?? false} />
       <span class="choice-text">
         <span>{props.label}</span>
         {props.hint === undefined ? null : <span class="muted small">{props.hint}</span>}

@@ -7,7 +7,8 @@ import { stylesheetPath } from "./stylesheet.ts";
 /** Somebody who is signed in, as the frame shows them. */
 export interface Visitor {
   readonly name: string;
-  readonly isStaff: boolean;
+  /** Which pages there are for them. Development mode has no sign-in, and nothing to sign out of. */
+  readonly places: "development" | "member" | "staff";
   /** For the sign-out form. */
   readonly formToken: string;
 }
@@ -49,8 +50,8 @@ export function Page({ title, width = "wide", visitor, path, hasForm, children }
         </a>
         <header class="top">
           <div class="top-row">
-            <Brand isLink={visitor !== undefined} />
-            {visitor === undefined ? null : <Navigation isStaff={visitor.isStaff} path={path} />}
+            <Brand isLink={visitor !== undefined && visitor.places !== "development"} />
+            {visitor === undefined ? null : <Navigation visible={visitor.places} path={path} />}
             {visitor === undefined ? null : <Who visitor={visitor} />}
           </div>
         </header>
@@ -90,25 +91,33 @@ function Brand({ isLink }: { readonly isLink: boolean }): JSX.Element {
   );
 }
 
-const places = [
-  { path: "/me", label: "My access", staff: false },
-  { path: "/admin/agents", label: "Agents", staff: true },
-  { path: "/admin/redirect-uris", label: "Redirect URLs", staff: true },
-] as const;
+const everybody: readonly Visitor["places"][] = ["member", "staff"];
 
-function Navigation({ isStaff, path }: { readonly isStaff: boolean; readonly path: string | undefined }): JSX.Element {
+const places: readonly { readonly path: string; readonly label: string; readonly for: readonly Visitor["places"][] }[] =
+  [
+    { path: "/me", label: "My access", for: everybody },
+    { path: "/me/connections", label: "My connections", for: [...everybody, "development"] },
+    { path: "/admin/agents", label: "Agents", for: ["staff"] },
+    { path: "/admin/connections", label: "Connections", for: ["staff"] },
+    { path: "/admin/redirect-uris", label: "Redirect URLs", for: ["staff"] },
+  ];
+
+function Navigation(props: { readonly visible: Visitor["places"]; readonly path: string | undefined }): JSX.Element {
+  const shown = places.filter((place) => place.for.includes(props.visible));
+  // The longest one that fits: the page of connections is below that of access.
+  const [current] = shown
+    .filter(({ path }) => props.path === path || props.path?.startsWith(`${path}/`) === true)
+    .toSorted((a, b) => b.path.length - a.path.length);
   return (
     <nav class="nav" aria-label="Main">
       <ul>
-        {places
-          .filter((place) => isStaff || !place.staff)
-          .map((place) => (
-            <li>
-              <a href={place.path} aria-current={path?.startsWith(place.path) === true ? "page" : undefined}>
-                {place.label}
-              </a>
-            </li>
-          ))}
+        {shown.map((place) => (
+          <li>
+            <a href={place.path} aria-current={place === current ? "page" : undefined}>
+              {place.label}
+            </a>
+          </li>
+        ))}
       </ul>
     </nav>
   );
@@ -118,12 +127,14 @@ function Who({ visitor }: { readonly visitor: Visitor }): JSX.Element {
   return (
     <div class="who">
       <bdi>{visitor.name}</bdi>
-      <form method="post" action="/logout">
-        <input type="hidden" name={formTokenField} value={visitor.formToken} />
-        <button class="button" type="submit">
-          Sign out
-        </button>
-      </form>
+      {visitor.places === "development" ? null : (
+        <form method="post" action="/logout">
+          <input type="hidden" name={formTokenField} value={visitor.formToken} />
+          <button class="button" type="submit">
+            Sign out
+          </button>
+        </form>
+      )}
     </div>
   );
 }

@@ -5,7 +5,7 @@ export const parts = `
 
 .top { background: var(--surface); border-bottom: 1px solid var(--line); }
 .top-row, .main, .foot { width: 100%; max-width: 64rem; margin: 0 auto; padding-left: var(--space-4); padding-right: var(--space-4); }
-.top-row { display: flex; flex-wrap: wrap; align-items: center; gap: var(--space-1) var(--space-5); min-height: 3.75rem; }
+.top-row { display: flex; flex-wrap: wrap; align-items: center; gap: var(--space-1) var(--space-5); min-height: 3.75rem; max-width: 80rem; }
 .brand {
   display: inline-flex; align-items: center; gap: var(--space-2); min-height: var(--target);
   color: var(--text); font-weight: 650; text-decoration: none;
@@ -19,7 +19,15 @@ export const parts = `
 }
 .nav a:hover { background: var(--sunken); color: var(--text); }
 .nav a[aria-current] { color: var(--text); font-weight: 600; background: var(--sunken); }
-.who { display: flex; flex-wrap: wrap; align-items: center; gap: var(--space-3); margin-left: auto; color: var(--muted); }
+.who { display: flex; align-items: center; gap: var(--space-3); margin-left: auto; min-width: 0; color: var(--muted); }
+.who bdi { max-width: 16rem; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.who .button { white-space: nowrap; }
+@media (min-width: 60rem) {
+  .top-row { flex-wrap: nowrap; column-gap: var(--space-3); }
+  .brand, .nav { flex: none; }
+}
+@media (min-width: 70rem) { .top-row { column-gap: var(--space-5); } }
+@media (min-width: 60rem) and (max-width: 70rem) { .nav ul { gap: 0; } .nav a { padding: 0 var(--space-2); } }
 
 .main { flex: 1; padding-top: var(--space-6); padding-bottom: var(--space-7); }
 .main-narrow { max-width: 38rem; }
@@ -71,13 +79,14 @@ export const parts = `
 .choices { display: flex; flex-direction: column; gap: var(--space-2); padding: 0; list-style: none; }
 .choice {
   display: grid; grid-template-columns: auto minmax(0, 1fr) auto; align-items: center; gap: var(--space-1) var(--space-3);
-  min-height: var(--target); padding: var(--space-3) var(--space-4); border: 1px solid var(--line);
-  border-radius: var(--radius-small); cursor: pointer;
+  min-height: var(--target); padding: var(--space-3) var(--space-4); border-radius: var(--radius-small); cursor: pointer;
 }
 .choice:hover { background: var(--sunken); }
-.choice:has(input:checked) { border-color: var(--accent); }
-.choice-plain { border-color: transparent; padding-left: 0; padding-right: 0; grid-template-columns: auto minmax(0, 1fr); }
-.choice-plain:hover, .choice-plain:has(input:checked) { background: none; border-color: transparent; }
+.choice-item { display: flex; flex-direction: column; border: 1px solid var(--line); border-radius: var(--radius-small); }
+.choice-item:has(input:checked) { border-color: var(--accent); }
+.choice-below { padding: var(--space-1) var(--space-4) var(--space-3); }
+.choice-plain { padding-left: 0; padding-right: 0; grid-template-columns: auto minmax(0, 1fr); }
+.choice-plain:hover { background: none; }
 .choice input { width: 1.25rem; height: 1.25rem; margin: 0; accent-color: var(--accent); }
 .choice-text { display: flex; flex-direction: column; }
 .choice-name { font-weight: 600; }
@@ -115,8 +124,23 @@ export const parts = `
 .table tbody th { font-weight: 600; }
 .table td, .table tbody th { min-width: 8rem; max-width: 24rem; overflow-wrap: anywhere; }
 .table .button { white-space: nowrap; }
+.table .host { overflow-wrap: break-word; }
+.table .badge { white-space: normal; }
+.table-stacks td, .table-stacks tbody th { min-width: 6rem; }
+@media (max-width: 48rem) {
+  .table-stacks thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  .table-stacks, .table-stacks tbody, .table-stacks tr { display: block; }
+  .table-stacks tbody tr { padding: var(--space-3) var(--space-4); border-bottom: 1px solid var(--line); }
+  .table-stacks tbody tr:last-child { border-bottom: 0; }
+  .table-stacks tbody th, .table-stacks td {
+    display: grid; grid-template-columns: 6rem minmax(0, 1fr); justify-items: start; gap: var(--space-3);
+    min-width: 0; max-width: none; padding: var(--space-1) 0; border-bottom: 0;
+  }
+  .table-stacks [data-column]::before { content: attr(data-column); color: var(--muted); font-size: 0.8125rem; font-weight: 600; }
+}
 .table caption { text-align: left; padding: var(--space-3) var(--space-4) 0; font-weight: 600; }
 
+.account { border-top: 1px solid var(--line); padding-top: var(--space-4); gap: var(--space-3); }
 .empty { text-align: center; padding: var(--space-7) var(--space-5); }
 .url { display: block; padding: var(--space-3); border-radius: var(--radius-small); background: var(--sunken); font-family: var(--mono); font-size: 0.875rem; overflow-wrap: anywhere; }
 .out { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }

@@ -14,19 +14,34 @@ export interface ErrorText {
   readonly administrator?: string;
 }
 
+export interface ErrorAction {
+  readonly href: string;
+  readonly label: string;
+}
+
 export interface ErrorDetails extends ErrorText {
   readonly status: ContentfulStatusCode;
   /** Stable; for the log, which the reference leads to. */
   readonly reason: string;
+  /** The precise one behind it, and the slug of the server that it is about; for the log only. */
+  readonly because?: string | undefined;
+  readonly server?: string | undefined;
   /** Between what happened and what to do. */
   readonly details?: Child;
-  readonly action?: { readonly href: string; readonly label: string } | undefined;
+  readonly action?: ErrorAction | undefined;
+  /** Another way on, or back. */
+  readonly otherwise?: ErrorAction | undefined;
 }
 
 export async function showError(c: PortalContext, error: ErrorDetails): Promise<Response> {
   const { platform, tenant } = c.var.visit;
   const reference = platform.ports.random.uuid();
-  platform.log("info", "A page told of a failure", { reference, reason: error.reason, tenant: tenant.id });
+  const { reason, because, server } = error;
+  platform.log("info", "A page told of a failure", {
+    ...{ reference, reason, tenant: tenant.id },
+    ...(because === undefined ? {} : { because }),
+    ...(server === undefined ? {} : { server }),
+  });
   return show(
     c,
     { title: error.title, kind: "plain", status: error.status, width: "narrow" },
@@ -47,6 +62,9 @@ export async function showError(c: PortalContext, error: ErrorDetails): Promise<
           <ButtonLink look="primary" href={error.action.href}>
             {error.action.label}
           </ButtonLink>
+          {error.otherwise === undefined ? null : (
+            <ButtonLink href={error.otherwise.href}>{error.otherwise.label}</ButtonLink>
+          )}
         </p>
       )}
       <p class="muted small">

@@ -53,6 +53,7 @@ export async function home(c: PortalContext): Promise<Response> {
         <p class="url">{`${visit.tenant.origin}/mcp`}</p>
         <p class="actions">
           <ButtonLink href="/me">See what you allowed</ButtonLink>
+          <ButtonLink href="/me/connections">See your connections</ButtonLink>
           {user.role === "member" ? null : <ButtonLink href="/admin/agents">See all agents</ButtonLink>}
         </p>
       </Card>

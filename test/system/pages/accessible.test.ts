@@ -2,6 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { addConnections } from "./connections.ts";
 import { axe, openAs, startWorld, webClient, type BrowserContext, type Page, type World } from "./world.ts";
 
 let world: World;
@@ -26,6 +27,7 @@ beforeAll(async () => {
   blockedUrl = world.authorizeUrl(unknown, "https://unknown.example/cb");
   await page.goto(blockedUrl);
   await page.close();
+  await addConnections(world);
   // No client redeemed the codes: the grants are made to look used.
   const database = await world.gatehouse.runtime.mf.getD1Database("DB", "gatehouse");
   await database
@@ -62,6 +64,29 @@ const pages: Readonly<Record<string, (page: Page) => Promise<unknown>>> = {
     await page.getByLabel("URL", { exact: true }).fill("http://plain.example/cb");
     await page.getByRole("button", { name: "Trust", exact: true }).click();
   },
+  "my connections": (page) => page.goto(`${world.origin}/me/connections`),
+  "my connections, after a change": (page) => page.goto(`${world.origin}/me/connections?done=connected`),
+  disconnecting: async (page) => {
+    await page.goto(`${world.origin}/me/connections`);
+    await page.getByRole("link", { name: "Disconnect" }).first().click();
+  },
+  "connecting an account": (page) => page.goto(`${world.origin}/connect/code-host`),
+  "connecting another account": (page) => page.goto(`${world.origin}/connect/code-host?another=yes`),
+  "connecting another account under a name that is taken": async (page) => {
+    await page.goto(`${world.origin}/connect/code-host?another=yes`);
+    await page.getByLabel("Name of this account").fill("work");
+    await page.getByRole("button", { name: "Continue" }).click();
+  },
+  "pasting a key": (page) => page.goto(`${world.origin}/connect/notes`),
+  "pasting a user name and password": (page) => page.goto(`${world.origin}/connect/archive`),
+  "pasting what is no key": async (page) => {
+    await page.goto(`${world.origin}/connect/notes`);
+    await page.getByLabel("API key").fill("naïve");
+    await page.getByRole("button", { name: "Try it and save" }).click();
+  },
+  "a link that is not valid": (page) => page.goto(`${world.origin}/connect/notes?link=x`),
+  "an answer that nobody waits for": (page) => page.goto(`${world.origin}/connect/callback?code=x&state=x`),
+  connections: (page) => page.goto(`${world.origin}/admin/connections`),
   "a sign-in that fails": (page) => page.goto(`${world.origin}/login/callback?state=x&error=access_denied`),
 };
 

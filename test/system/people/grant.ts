@@ -34,11 +34,12 @@ export interface Request {
   readonly verifier: string;
 }
 
-export function authorizationRequest(site: Site, client_id: string, redirect_uri: string): Request {
+/** @param path of the endpoint that the token is for */
+export function authorizationRequest(site: Site, client_id: string, redirect_uri: string, path = "/mcp"): Request {
   const verifier = randomBytes(32).toString("base64url");
   const url = site.endpoint("/oauth/authorize");
   url.search = new URLSearchParams({
-    ...{ response_type: "code", client_id, redirect_uri, resource: `${site.origin}/mcp`, state: "state" },
+    ...{ response_type: "code", client_id, redirect_uri, resource: site.origin + path, state: "state" },
     ...{ code_challenge: createHash("sha256").update(verifier).digest("base64url"), code_challenge_method: "S256" },
   }).toString();
   return { url, verifier };
@@ -67,8 +68,9 @@ export async function hold(
   client_id: string,
   choices: Choices,
   redirect_uri = site.callback,
+  path?: string,
 ): Promise<Held> {
-  const { url, verifier } = authorizationRequest(site, client_id, redirect_uri);
+  const { url, verifier } = authorizationRequest(site, client_id, redirect_uri, path);
   const journey = await travel(site, context, url, choices);
   const code = journey.arrived.searchParams.get("code");
   if (code === null) throw new Error(`No code at ${journey.arrived.href}: ${journey.text}`);

@@ -11,10 +11,10 @@ import { freePort } from "../../../scripts/lib/network.ts";
 import { serve, type Served } from "../../../scripts/lib/serve.ts";
 import * as z from "zod";
 import { startFixture, type Fixture } from "../support/fixture-server.ts";
-import { startGatehouse, type Gatehouse } from "../support/gatehouse.ts";
+import { startGatehouse, type Gatehouse, type GatehouseOptions } from "../support/gatehouse.ts";
 
 export interface Site {
-  readonly gatehouse: Gatehouse;
+  readonly gatehouse: Omit<Gatehouse, "runtime">;
   readonly origin: string;
   readonly identity: IdentityProvider;
   /** Id of the identity provider at the gateway. */
@@ -43,9 +43,17 @@ export const plainTool = { name: "test_simple_text", says: "simple text" } as co
 
 const connectedPage = "<!doctype html><title>Connected</title><h1>Connected</h1>";
 
-export async function startSite(): Promise<Site> {
+export interface SiteOptions {
+  /** Where the gateway will be, for peers that must know before it starts. */
+  readonly port?: number;
+  /** Origins that it may call besides those of the site. */
+  readonly egress?: readonly string[];
+  readonly start?: (options: GatehouseOptions) => Promise<Site["gatehouse"]>;
+}
+
+export async function startSite(options: SiteOptions = {}): Promise<Site> {
   forgetAuthority();
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const origin = `http://localhost:${port}`;
   const secure = await startSecureServer();
   const fixture = await startFixture({ eras: "both" });
@@ -55,9 +63,10 @@ export async function startSite(): Promise<Site> {
     post_logout_redirect_uris: [`${origin}/me`],
     backchannel_logout_uri: `${origin}/login/backchannel-logout`,
   });
-  const egress = [identity.issuer, fixture.url.origin, secure.origin].join(" ");
+  const egress = [identity.issuer, fixture.url.origin, secure.origin, ...(options.egress ?? [])].join(" ");
   const state = mkdtempSync(join(tmpdir(), "gatehouse-people-"));
-  const gatehouse = await startGatehouse({ port, persist: state, vars: { GATEHOUSE_EGRESS_ORIGINS: egress } });
+  const start = options.start ?? startGatehouse;
+  const gatehouse = await start({ port, persist: state, vars: { GATEHOUSE_EGRESS_ORIGINS: egress } });
   const provider_id = await configureIdentity(gatehouse, identity);
   const servers = new Map<string, string>();
   for (const [access, names] of [
@@ -89,7 +98,7 @@ export async function startSite(): Promise<Site> {
 const startListener = (): Promise<Served> =>
   serve(() => new Response(connectedPage, { headers: { "content-type": "text/html" } }));
 
-function configureIdentity({ api }: Gatehouse, identity: IdentityProvider): Promise<string> {
+function configureIdentity({ api }: Site["gatehouse"], identity: IdentityProvider): Promise<string> {
   const { issuer, client_id, client_secret } = identity;
   return putIdentityProvider(api, {
     ...{ kind: "generic", name: "Company directory", issuer, client_id, client_secret },

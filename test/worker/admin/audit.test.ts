@@ -2,11 +2,12 @@ import { describe, expect, it } from "vitest";
 import { auditEvent } from "../../../src/audit/index.ts";
 import { routes } from "../../../src/admin/routes.ts";
 import { harness, type Harness } from "./harness.ts";
-import { addAgent, addGrant, addUser, confidential, keyOf } from "./people.ts";
+import { addAgent, addConnection, addGrant, addUser, confidential, keyOf } from "./people.ts";
 
 const url = "https://mcp.example.com/mcp";
 const unknownId = "00000000-0000-7000-8000-ffffffffffff";
 
+const storedCredential = { name: "Search service", value: "hush" };
 const provider = { name: "Company", issuer: "https://id.example.com", client_id: "x", client_secret: "hush" };
 
 interface Act {
@@ -134,6 +135,39 @@ const acts: Record<
     bad: { method: "DELETE", path: `/identity-providers/${unknownId}` },
     reason: "not_found",
   },
+  "credential.create": {
+    good: async () => ({
+      method: "POST",
+      path: "/credentials",
+      body: storedCredential,
+      fields: ["name", "value"],
+    }),
+    bad: { method: "POST", path: "/credentials", body: { name: "Search service" } },
+    reason: "invalid_field",
+  },
+  "credential.update": {
+    good: async (admin) => ({
+      method: "PATCH",
+      path: `/credentials/${(await admin.post("/credentials", storedCredential)).body.id}`,
+      body: { value: "other" },
+      fields: ["value"],
+    }),
+    bad: { method: "PATCH", path: `/credentials/${unknownId}`, body: {} },
+    reason: "not_found",
+  },
+  "credential.delete": {
+    good: async (admin) => ({
+      method: "DELETE",
+      path: `/credentials/${(await admin.post("/credentials", storedCredential)).body.id}`,
+    }),
+    bad: { method: "DELETE", path: `/credentials/${unknownId}` },
+    reason: "not_found",
+  },
+  "vault.rewrap": {
+    good: async () => ({ method: "POST", path: "/vault/rewrap", body: {} }),
+    bad: { method: "POST", path: "/vault/rewrap", body: { kid: "k1" } },
+    reason: "invalid_field",
+  },
   "user.update": {
     good: async (admin) => ({
       method: "PATCH",
@@ -160,6 +194,11 @@ const acts: Record<
       return { method: "DELETE", path: `/redirect-uris/${body.id}`, fields: ["uri"] };
     },
     bad: { method: "DELETE", path: `/redirect-uris/${unknownId}` },
+    reason: "not_found",
+  },
+  "connection.delete": {
+    good: async (admin) => ({ method: "DELETE", path: `/connections/${await addConnection(admin)}` }),
+    bad: { method: "DELETE", path: `/connections/${unknownId}` },
     reason: "not_found",
   },
   "grant.revoke": {

@@ -6,7 +6,7 @@ import { harness } from "./harness.ts";
 const user = { id: "01935000-0000-7000-8000-00000000000a", email: "ada@example.com" };
 const principal = {
   ...({ id: `user:${user.id}`, kind: "administrator", agent: "console" } as const),
-  user: { ...user, groups: new Set<string>(), chosen: new Set<string>() },
+  user: { ...user, email_verified: true, groups: new Set<string>(), chosen: new Set<string>() },
 };
 const id = "01935000-0000-7000-8000-000000000000";
 

@@ -48,7 +48,7 @@ describe("A11 users", () => {
   it("AD-02: an administrator cannot disable themselves", async () => {
     const admin = await harness();
     const id = await addUser(admin, { role: "administrator" });
-    const user = { id, groups: new Set<string>(), chosen: new Set<string>() };
+    const user = { id, email_verified: false, groups: new Set<string>(), chosen: new Set<string>() };
     const own = admin.as({ principal: { id: `user:${id}`, kind: "administrator", agent: "console", user } });
     expect((await own.patch(`/users/${id}`, { enabled: false })).status).toBe(409);
     expect((await admin.get(`/users/${id}`)).body.enabled).toBe(true);

@@ -1,6 +1,6 @@
 /** Rows that people and clients make by what they do, for tests of what an administrator sees of them. */
 import { env } from "cloudflare:workers";
-import { agents, grants, identity_providers, openDatabase, users } from "../../../src/db/index.ts";
+import { agents, connections, grants, identity_providers, openDatabase, users } from "../../../src/db/index.ts";
 import type { Harness } from "./harness.ts";
 
 const database = openDatabase(env.DB);
@@ -63,6 +63,18 @@ export async function addGrant(admin: Harness, over: Partial<typeof grants.$infe
     ...{ created_at: now, redeemed_at: now, last_used_at: now, expires_at: now + 86_400_000 },
     ...{ revoked_at: null, revoked_reason: null },
     ...over,
+  });
+  return id;
+}
+
+/** A connection as a row: what it holds does not open. */
+export async function addConnection(admin: Harness, user_id?: string): Promise<string> {
+  const id = admin.ports.random.uuid();
+  const now = admin.now;
+  await database.insert(connections).values({
+    ...{ tenant_id: admin.tenant, id, user_id: user_id ?? (await addUser(admin)), target: "idp", account: "default" },
+    ...{ is_default: true, state: "linked" as const, credential: "{}", issuer: "", token_endpoint: "", client_id: "" },
+    ...{ fit: "", step_ups: 0, revision: 1, tries: 0, created_at: now, updated_at: now },
   });
   return id;
 }

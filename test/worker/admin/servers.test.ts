@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { credentialSchema } from "../../../src/registry/index.ts";
+import { readSealedCredential } from "../../../src/registry/index.ts";
 import { harness, type Harness } from "./harness.ts";
 
 const url = "https://mcp.example.com/mcp";
@@ -26,7 +26,7 @@ async function opened(admin: Harness, id: string): Promise<unknown> {
   if (credential === null) return null;
   const binding = { purpose: "server-credential", tenant: admin.tenant, record: id, field: "credential", revision };
   const text = await admin.vault.open(binding, credential);
-  return text.ok ? credentialSchema.parse(JSON.parse(text.value)) : text.error;
+  return text.ok ? readSealedCredential(text.value)?.credential : text.error;
 }
 
 const kinds = [
@@ -37,7 +37,32 @@ const kinds = [
   ["U7", { type: "headers", headers: ["X-One", "X-Two"] }, { type: "headers", values: [secret, "two"] }],
 ] as const;
 
+/** As release 0.1.0 sealed it. */
+async function sealedWithoutPlace(admin: Harness, id: string, credential: object): Promise<string> {
+  const { revision } = await row(admin, id);
+  const binding = { purpose: "server-credential", tenant: admin.tenant, record: id, field: "credential", revision };
+  return admin.vault.seal(binding, JSON.stringify(credential));
+}
+
 describe("R4 servers", () => {
+  it("VT-03: a credential that does not say what it was given for is not sealed for what the server is now", async () => {
+    const admin = await harness();
+    const credential = { type: "bearer", token: secret };
+    const { body } = await admin.post("/servers", {
+      slug: "github",
+      url,
+      authentication: { type: "bearer" },
+      credential,
+    });
+    await env.DB.prepare("update servers set credential = ? where tenant_id = ? and id = ?")
+      .bind(await sealedWithoutPlace(admin, body.id, credential), admin.tenant, body.id)
+      .run();
+    const answer = await admin.patch(`/servers/${body.id}`, { authentication: { type: "bearer" } });
+    expect(answer.body).toMatchObject({ ready: false, credential: { set: false } });
+    expect(answer.text).toContain("Send it again");
+    expect(await opened(admin, body.id)).toBeNull();
+  });
+
   it("R4: a server is registered with its defaults", async () => {
     const admin = await harness();
     const answer = await admin.post("/servers", { slug: "github", url });
@@ -54,6 +79,10 @@ describe("R4 servers", () => {
       access: { everyone: false, groups: [] },
       authentication: { type: "none" },
       credential: { set: false },
+      outbound_headers: [],
+      header_secrets: {},
+      agent_authentication: { type: "any" },
+      inbound_headers: { forward: null, restrict: [] },
       ready: true,
       created_at: admin.now,
       updated_at: admin.now,

@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { harness, unavailable } from "./harness.ts";
+import { limits } from "../../../src/limits.ts";
+import { harness, unavailable, type Harness } from "./harness.ts";
 
 const registration = { documents: "any", document_domains: [], document_loopback: true, dynamic: true };
 
@@ -11,6 +12,7 @@ describe("R4 settings", () => {
       audit_strict: false,
       allowed_origins: [],
       instructions: "merge",
+      vault_sealed: false,
       registration,
     });
   });
@@ -23,6 +25,7 @@ describe("R4 settings", () => {
       audit_strict: true,
       allowed_origins: ["https://app.example.com"],
       instructions: "merge",
+      vault_sealed: false,
       registration,
     });
   });
@@ -51,6 +54,7 @@ describe("R4 settings", () => {
     ["an unknown member", { audit: true }, "audit"],
     ["another type", { audit_strict: "yes" }, "audit_strict"],
     ["another choice", { instructions: "some" }, "instructions"],
+    ["a seal switch that is neither on nor off", { vault_sealed: null }, "vault_sealed"],
     ["an origin with a path", { allowed_origins: ["https://app.example.com/x"] }, "allowed_origins.0"],
     ["any origin", { allowed_origins: ["*"] }, "allowed_origins.0"],
     ["null as origin", { allowed_origins: ["null"] }, "allowed_origins.0"],
@@ -66,6 +70,52 @@ describe("R4 settings", () => {
     const answer = await admin.patch("/settings", body);
     expect(answer.status).toBe(422);
     expect(answer.body.errors[0]?.path).toBe(path);
+  });
+});
+
+describe("U11 the seal switch", () => {
+  /** As requests find it once what they had is over: nothing is announced in this harness. */
+  async function sealedNow(admin: Harness): Promise<boolean> {
+    admin.now += limits.snapshotLife_ms;
+    return (await admin.visit()).snapshot.settings.vault_sealed;
+  }
+
+  it("U11: an administrator turns it on and off, and the log names it", async () => {
+    const admin = await harness();
+    for (const vault_sealed of [true, false]) {
+      const { status, body } = await admin.patch("/settings", { vault_sealed });
+      expect([status, body]).toEqual([200, expect.objectContaining({ vault_sealed })]);
+      expect(admin.events.at(-1)).toMatchObject({ action: "settings.update", outcome: "ok", fields: ["vault_sealed"] });
+    }
+  });
+
+  it("U11: what requests run on has it, and other settings leave it on", async () => {
+    const admin = await harness();
+    await admin.patch("/settings", { vault_sealed: true });
+    await admin.patch("/settings", { audit_strict: true });
+    expect(await sealedNow(admin)).toBe(true);
+    expect(await sealedNow(await harness())).toBe(false);
+  });
+
+  it("U11: settings of before the switch read as not sealed", async () => {
+    const admin = await harness();
+    await env.DB.prepare("insert into tenants values (?, 1, '{\"audit_strict\":true}', 1)").bind(admin.tenant).run();
+    expect((await admin.get("/settings")).body).toMatchObject({ audit_strict: true, vault_sealed: false });
+  });
+
+  it("U11: an auditor cannot turn it", async () => {
+    const admin = await harness({ readonly: true });
+    expect((await admin.patch("/settings", { vault_sealed: true })).status).toBe(403);
+    expect(await sealedNow(admin)).toBe(false);
+  });
+
+  it("AD-12: it is not turned from a version that has changed", async () => {
+    const admin = await harness();
+    const { headers } = await admin.patch("/settings", { audit_strict: true });
+    await admin.patch("/settings", { instructions: "omit" });
+    const stale = { "if-match": headers.get("etag") ?? "" };
+    expect((await admin.patch("/settings", { vault_sealed: true }, stale)).status).toBe(412);
+    expect(await sealedNow(admin)).toBe(false);
   });
 });
 

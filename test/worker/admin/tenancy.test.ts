@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { routes } from "../../../src/admin/routes.ts";
 import { harness, setupSecret } from "./harness.ts";
-import { addAgent, addGrant, addUser, confidential, keyOf } from "./people.ts";
+import { addAgent, addConnection, addGrant, addUser, confidential, keyOf } from "./people.ts";
 
 const bodies: Record<string, object> = {
   "server.update": { name: "taken over" },
@@ -10,6 +10,7 @@ const bodies: Record<string, object> = {
   "client_token.rotate": {},
   "client_secret.create": { name: "taken over" },
   "identity_provider.update": { name: "taken over" },
+  "credential.update": { name: "taken over" },
   "user.update": { enabled: false },
   "agent.update": { disabled: true },
 };
@@ -25,8 +26,10 @@ async function tenantA() {
   const provider = (
     await a.post("/identity-providers", { name: "X", issuer: "https://id.example.com", client_id: "x" })
   ).body;
+  const credential = (await a.post("/credentials", { name: "X", value: "hush" })).body;
   const user = await addUser(a, { provider_id: provider.id });
   const grant = await addGrant(a, { user_id: user });
+  const connection = await addConnection(a, user);
   const redirect = (await a.post("/redirect-uris", { uri: "https://app.example/callback" })).body;
   // One that registered itself here: the URL of a document is the same client for everybody, and each tenant has its own switch.
   const agent = keyOf(await addAgent(a, { id: crypto.randomUUID(), kind: "dynamic", owner_id: user }));
@@ -34,7 +37,7 @@ async function tenantA() {
   await a.post("/tokens", { name: "two" });
   const ids: Record<string, string> = {
     ...{ servers: server.id, clients: client.id, "identity-providers": provider.id, users: user, grants: grant },
-    ...{ "redirect-uris": redirect.id, agents: agent },
+    ...{ "redirect-uris": redirect.id, agents: agent, credentials: credential.id, connections: connection },
   };
   const idOf = (path: string) => ids[path.split("/")[1] ?? ""] ?? "";
   const tokenOf = (path: string) =>
@@ -49,6 +52,8 @@ async function tenantA() {
       "/grants",
       "/redirect-uris",
       "/agents",
+      "/credentials",
+      "/connections",
     ];
     const own = ["", "/tokens", "/secrets"].map((path) => `/clients/${client.id}${path}`);
     const paths = [...lists, ...own, `/agents/${agent}`];
@@ -93,7 +98,7 @@ describe("two tenants", () => {
 
   it.each([
     ...["/servers", "/clients", "/tokens", "/identity-providers", "/users", "/grants", "/agents"],
-    ...["/redirect-uris", "/redirect-uris/blocked"],
+    ...["/redirect-uris", "/redirect-uris/blocked", "/credentials"],
   ])("TN-05: GET %s shows nothing of another tenant", async (path) => {
     await tenantA();
     expect((await (await harness()).get(path)).body.items).toEqual([]);

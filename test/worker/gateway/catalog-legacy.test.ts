@@ -163,7 +163,7 @@ describe("a tool that is kept out of lists", () => {
 describe("a stored list that cannot be read", () => {
   const put = (items_text: string): Promise<void> => {
     const known = { server_era: "legacy", offered: true, ttl_ms: 0, fetched_at: clock.now(), truncated: false };
-    const key = `catalog:${harness.events[0]?.tenant}:${server}:1:legacy:tools/list`;
+    const key = `catalog:${harness.events[0]?.tenant}:${server}:1:legacy::tools/list`;
     return env.CACHE.put(key, JSON.stringify({ ...known, items_text }));
   };
   const named = `old__${"a".repeat(34)}_${"b".repeat(8)}`;

@@ -236,7 +236,7 @@ describe("an isolate that starts cold", () => {
       fetched_at,
       truncated: false,
     };
-    return env.CACHE.put(`catalog:${tenantId()}:${server}:1:modern:tools/list`, JSON.stringify(stored));
+    return env.CACHE.put(`catalog:${tenantId()}:${server}:1:modern::tools/list`, JSON.stringify(stored));
   };
   const tenantId = (): string => harness.events[0]?.tenant ?? "";
 
@@ -261,7 +261,7 @@ describe("an isolate that starts cold", () => {
     ["is no list", '{"items_text":7}'],
     ["is no JSON", "{"],
   ])("FT-07: what it finds in the store that %s is not used", async (_case, text) => {
-    await env.CACHE.put(`catalog:${tenantId()}:${server}:1:modern:tools/list`, text);
+    await env.CACHE.put(`catalog:${tenantId()}:${server}:1:modern::tools/list`, text);
     expect(namesIn(await list())).toEqual(["up__one"]);
   });
 

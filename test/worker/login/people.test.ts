@@ -1,7 +1,7 @@
 import { eq } from "drizzle-orm";
 import { env } from "cloudflare:workers";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { connections, servers, users, web_sessions } from "../../../src/db/index.ts";
+import { connections, servers, web_sessions } from "../../../src/db/index.ts";
 import { limits } from "../../../src/limits.ts";
 import {
   admitUser,
@@ -12,7 +12,6 @@ import {
   usersRepository,
   type User,
 } from "../../../src/login/index.ts";
-import { connectionsRepository } from "../../../src/vault/index.ts";
 import { FakeProvider, makeKey, type Key } from "./fake-provider.ts";
 import { Browser, createWorld, expectNothing, reasonOf, type World } from "./support.ts";
 
@@ -170,6 +169,8 @@ describe("groups", () => {
 });
 
 describe("userinfo", () => {
+  const entra = "https://login.microsoftonline.com/9b2f4a2e-0c3d-4e5f-8a9b-0c1d2e3f4a5b/v2.0";
+
   it("RP-21: is asked for what the ID token leaves out", async () => {
     await world.configure(provider, { options: { roles } });
     provider.idToken = { email: undefined, email_verified: undefined, name: undefined };
@@ -197,6 +198,32 @@ describe("userinfo", () => {
     provider.idToken = { name: undefined, email: "root@a.test", email_verified: undefined };
     provider.userInfo = { sub: "alice", email: "x@a.test", email_verified: true, name: "Alice" };
     expect(await userAfterSignIn()).toMatchObject({ email: "root@a.test", email_verified: false, role: "member" });
+  });
+
+  it("RP-21: an address of userinfo is not verified by the word of an ID token without one", async () => {
+    await world.configure(provider, { options: { roles: { ...roles, member: { everyone: true } } } });
+    provider.idToken = { email: undefined, email_verified: true };
+    provider.userInfo = { sub: "alice", email: "root@a.test" };
+    expect(await userAfterSignIn()).toMatchObject({ email: "root@a.test", email_verified: false, role: "member" });
+  });
+
+  it("RP-21: nor by the word of Entra in such a token", async () => {
+    provider = new FakeProvider(entra, await makeKey("r1", "RS256"));
+    await world.configure(provider, {
+      kind: "entra",
+      options: { roles: { ...roles, member: { everyone: true } } },
+    });
+    provider.idToken = { email: undefined, email_verified: undefined, xms_edov: true };
+    provider.userInfo = { sub: "alice", email: "root@a.test" };
+    expect(await userAfterSignIn()).toMatchObject({ email: "root@a.test", email_verified: false, role: "member" });
+  });
+
+  it("RP-21: what userinfo says of its own address counts, whatever the ID token says", async () => {
+    provider = new FakeProvider(entra, await makeKey("r1", "RS256"));
+    await world.configure(provider, { kind: "entra", options: { roles } });
+    provider.idToken = { email: undefined, email_verified: false };
+    provider.userInfo = { sub: "alice", email: "root@a.test", xms_edov: true };
+    expect(await userAfterSignIn()).toMatchObject({ email_verified: true, role: "administrator" });
   });
 
   it.each([
@@ -265,7 +292,7 @@ describe("who is who", () => {
     });
   });
 
-  it("A11: disabling destroys sessions and credentials, voids tokens, and is an event", async () => {
+  it("A11: disabling destroys sessions, ends credentials, voids tokens, and is an event", async () => {
     await world.configure(provider);
     const user = await userAfterSignIn();
     const other = await (async () => {
@@ -274,9 +301,15 @@ describe("who is who", () => {
     })();
     const disabled = await setUserEnabled(await world.visit(), user.id, false);
     expect(disabled).toMatchObject({ id: user.id, enabled: false });
-    const mine = async (table: typeof connections | typeof web_sessions) =>
-      (await world.database.select().from(table).where(eq(table.tenant_id, world.tenant))).map((row) => row.user_id);
-    expect([await mine(connections), await mine(web_sessions)]).toEqual([[other.id], [other.id]]);
+    const theirs = await world.database.select().from(web_sessions).where(eq(web_sessions.tenant_id, world.tenant));
+    expect(theirs.map((row) => row.user_id)).toEqual([other.id]);
+    const kept = await world.database.select().from(connections).where(eq(connections.tenant_id, world.tenant));
+    expect(new Map(kept.map((row) => [row.user_id, row.state]))).toEqual(
+      new Map([
+        [user.id, "ending"],
+        [other.id, "linked"],
+      ]),
+    );
     const { snapshot } = await world.visit();
     expect([...snapshot.revocations.keys()]).toEqual([`user:${user.id}`]);
     expect(world.events.at(-1)).toMatchObject({ action: "user.disable", outcome: "ok", actor: { user: user.id } });
@@ -330,66 +363,6 @@ describe("who is who", () => {
     const admitted = await admitUser(await world.visit(), stored, { sub: "stranger" }, "assertion");
     expect(admitted).toEqual({ ok: false, error: "not_admitted" });
     await expectNothing(world, provider);
-  });
-});
-
-describe("connections", () => {
-  const credential = { access_token: "secret-1", expires_at: null, token_endpoint: "https://idp.test/token" };
-
-  async function stored() {
-    await world.configure(provider);
-    const user = await userAfterSignIn();
-    const { vault } = await world.visit();
-    const repository = connectionsRepository(world.database, world.tenant, vault);
-    const where = { user_id: user.id, target: "server", account: "default" };
-    expect(await repository.put(where, "https://idp.test", credential, 1)).toBe(true);
-    return { repository, where, user };
-  }
-
-  it("U11: come back as they were stored, and go when they are removed", async () => {
-    const { repository, where } = await stored();
-    expect(await repository.get(where)).toMatchObject({
-      ok: true,
-      value: { credential, revision: 1, state: "linked" },
-    });
-    await repository.put(where, "https://idp.test", { ...credential, access_token: "secret-2" }, 2);
-    expect(await repository.get(where)).toMatchObject({ ok: true, value: { revision: 2 } });
-    expect(await repository.remove(where)).toBe(true);
-    expect(await repository.get(where)).toBeUndefined();
-  });
-
-  it.each([
-    ["the issuer", { issuer: "https://evil.test" }],
-    ["the target", { target: "evil" }],
-    ["the account", { account: "evil" }],
-    ["the revision", { revision: 7 }],
-  ])("U11: a row of which somebody changed %s does not open", async (_name, change) => {
-    const { repository, where } = await stored();
-    await world.database.update(connections).set(change).where(eq(connections.target, "server"));
-    const moved = { ...where, ...("target" in change || "account" in change ? change : {}) };
-    expect(await repository.get(moved)).toMatchObject({ ok: false, error: { reason: "vault_tamper" } });
-    await world.database.delete(connections).where(eq(connections.tenant_id, world.tenant));
-  });
-
-  it("U11: a row of one person does not open as that of another", async () => {
-    const { repository, where } = await stored();
-    const other = crypto.randomUUID();
-    await world.database.update(connections).set({ user_id: other }).where(eq(connections.user_id, where.user_id));
-    expect(await repository.get({ ...where, user_id: other })).toMatchObject({ ok: false });
-  });
-
-  it("U13: of parallel writes the last one holds, whole", async () => {
-    const { repository, where } = await stored();
-    const tokens = ["a", "b"].map((access_token) => ({ ...credential, access_token }));
-    const written = await Promise.all(tokens.map((one) => repository.put(where, "https://idp.test", one, 2)));
-    expect(written).toEqual([true, true]);
-    expect(await repository.get(where)).toMatchObject({ ok: true, value: { revision: 3 } });
-  });
-
-  it("A11: nothing is stored for a disabled person", async () => {
-    const { repository, where, user } = await stored();
-    await world.database.update(users).set({ enabled: false }).where(eq(users.id, user.id));
-    expect(await repository.put(where, "https://idp.test", { ...credential, access_token: "late" }, 2)).toBe(false);
   });
 });
 

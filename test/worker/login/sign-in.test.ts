@@ -4,7 +4,7 @@ import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { attempts, connections } from "../../../src/db/index.ts";
 import { limits } from "../../../src/limits.ts";
 import { beginSignIn, currentSession, usersRepository } from "../../../src/login/index.ts";
-import { connectionsRepository } from "../../../src/vault/index.ts";
+import { connectionStore } from "../../../src/vault/index.ts";
 import { FakeProvider, makeKey, type Key } from "./fake-provider.ts";
 import { Browser, createWorld, expectNoSecret, expectNothing, reasonOf, type World } from "./support.ts";
 
@@ -186,13 +186,25 @@ describe("sign-in", () => {
     const [row] = await world.database.select().from(connections).where(eq(connections.tenant_id, world.tenant));
     expect(row).toMatchObject({ target: "idp", state: "linked", issuer: provider.issuer });
     expect(row?.credential).not.toMatch(/the-access-token|the-refresh-token/);
-    const { vault } = await world.visit();
     const [user] = await usersRepository(world.database, world.tenant).page(undefined, 1);
     const key_ = { user_id: user?.id ?? "", target: "idp", account: "default" };
-    const found = await connectionsRepository(world.database, world.tenant, vault).get(key_);
+    const found = await connectionStore(await world.visit()).read(key_);
     expect(found).toMatchObject({
       ok: true,
       value: { credential: { access_token: "the-access-token", refresh_token: "the-refresh-token" } },
+    });
+  });
+
+  it("A1: a later sign-in keeps the refresh token where the provider gives one at the first only, as Google does", async () => {
+    await world.configure(provider);
+    await browser.signIn(provider);
+    provider.tokenMembers = { refresh_token: undefined, access_token: "another-access-token" };
+    expect((await browser.signIn(provider)).kind).toBe("done");
+    const [user] = await usersRepository(world.database, world.tenant).page(undefined, 1);
+    const where = { user_id: user?.id ?? "", target: "idp", account: "default" };
+    expect(await connectionStore(await world.visit()).read(where)).toMatchObject({
+      ok: true,
+      value: { credential: { access_token: "another-access-token", refresh_token: "the-refresh-token" } },
     });
   });
 
@@ -282,9 +294,8 @@ describe("sign-in", () => {
     const completed = await browser.signIn(provider);
     if (completed.kind === "failed") expect(completed.reason).toBe("id_token_invalid");
     else {
-      const { vault } = await world.visit();
       const where = { user_id: completed.user.id, target: "idp", account: "default" };
-      const found = await connectionsRepository(world.database, world.tenant, vault).get(where);
+      const found = await connectionStore(await world.visit()).read(where);
       expect(found?.ok).toBe(true);
     }
   });

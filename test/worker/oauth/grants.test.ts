@@ -276,7 +276,7 @@ describe("consent", () => {
     expect(await own.database.$count(consents, eq(consents.tenant_id, own.tenant))).toBe(0);
   });
 
-  it("S: is remembered for so many redirect URIs of a client and endpoint, the oldest go", async () => {
+  it("RX-16, S: is remembered for so many redirect URIs of a client and endpoint, the oldest go", async () => {
     const own = await createGrantWorld();
     const port = (n: number) => `http://127.0.0.1:${5_000 + n}/cb`;
     const answers = consentRows(own.database, own.tenant);
@@ -292,7 +292,7 @@ describe("consent", () => {
     );
   });
 
-  it("S: is remembered so often for a person, the oldest go, and those of others stay", async () => {
+  it("RX-16, S: is remembered so often for a person, the oldest go, and those of others stay", async () => {
     const own = await createGrantWorld();
     const insert = (user: string, count: number) =>
       env.DB.prepare(
@@ -326,7 +326,7 @@ describe("consent", () => {
     await own.consent();
   });
 
-  it("S: is refused to a person with too many living grants", async () => {
+  it("RX-16, S: is refused to a person with too many living grants", async () => {
     const own = await createGrantWorld();
     const code = await own.consent();
     const [known] = await own.database.select().from(grants).where(eq(grants.tenant_id, own.tenant));
@@ -369,7 +369,7 @@ describe("a grant that changes", () => {
     expect((await world.call(body["access_token"])).status).toBe(200);
   });
 
-  it("S: goes with its history, and consents with their time", async () => {
+  it("RX-16, S: goes with its history, and consents with their time", async () => {
     await world.consent();
     const now = world.clock.now();
     await world.database.insert(consents).values({

@@ -247,7 +247,7 @@ describe("floods", () => {
     ]);
   }
 
-  it("CR-14: a full table makes room by forgetting the oldest client that nobody allows anything", async () => {
+  it("CR-14, RX-16: a full table makes room by forgetting the oldest client that nobody allows anything", async () => {
     const world = await createWorld();
     await fill(world, 2);
     expect((await register(world.visit, publicClient)).status).toBe(201);
@@ -261,7 +261,7 @@ describe("floods", () => {
     ]);
   });
 
-  it("CR-14: a table full of clients in use takes no other, until some expire", async () => {
+  it("CR-14, RX-16: a table full of clients in use takes no other, until some expire", async () => {
     const world = await createWorld();
     await fill(world, limits.dynamicClients_count);
     const { status, body } = await register(world.visit, publicClient);

@@ -101,7 +101,14 @@ describe("the revocation endpoint", () => {
     expect(await works()).toBe(true);
     const bob = {
       ...{ client_id: world.client_id, resource: `${origin}/mcp`, scope: "mcp", grant_id: undefined },
-      user: { id: crypto.randomUUID(), email: null, groups: [], role: "member", servers: [world.up] },
+      user: {
+        id: crypto.randomUUID(),
+        email: null,
+        email_verified: false,
+        groups: [],
+        role: "member",
+        servers: [world.up],
+      },
     };
     const { access_token } = await mintAccessToken(await world.visit(), bob);
     expect((await world.call(access_token)).status).toBe(200);

@@ -34,8 +34,15 @@ export const vera = {
   groups: ["auditors"],
 };
 
-/** @param more `provider`: false leaves sign-in as it is in a new tenant */
-export async function createWorld(origin = "https://a.gw.test", more: { provider?: boolean } = {}): Promise<World> {
+export interface WorldOptions {
+  /** False leaves sign-in as it is in a new tenant. */
+  readonly provider?: boolean;
+  /** Other hosts; undefined for those that there are none of. */
+  readonly network?: (request: Request) => Promise<Response> | undefined;
+  readonly bindings?: Record<string, unknown>;
+}
+
+export async function createWorld(origin = "https://a.gw.test", more: WorldOptions = {}): Promise<World> {
   let offset_ms = 0;
   const provider = new FakeProvider("https://idp.test", await makeKey("k1"));
   const clock: Clock = {
@@ -48,9 +55,11 @@ export async function createWorld(origin = "https://a.gw.test", more: { provider
   };
   const network = async (request: Request): Promise<Response> => {
     if (new URL(request.url).origin === provider.issuer) return provider.answer(request);
-    throw new TypeError("connection refused");
+    const answer = more.network?.(request);
+    if (answer === undefined) throw new TypeError("connection refused");
+    return answer;
   };
-  const harness = createHarness({ ports: { clock, network } });
+  const harness = createHarness({ ports: { clock, network }, bindings: more.bindings ?? {} });
   const tenant = await setUp(harness, origin);
   if (more.provider !== false) await addProvider(tenant, provider);
   const access = { everyone: true };

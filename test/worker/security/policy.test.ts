@@ -75,9 +75,14 @@ describe("a client for which no rule speaks", () => {
 describe("the decision", () => {
   const groups = ["g1", "g2", "g3"];
   const access = fc.record({ everyone: fc.boolean(), groups: fc.subarray(groups) });
-  const server = fc.option(fc.record({ id: fc.constantFrom("s1", "s2"), enabled: fc.boolean(), access }), {
-    nil: undefined,
-  });
+  const any = fc.constant({ type: "any" as const });
+  const server = fc.option(
+    fc.record({
+      ...{ id: fc.constantFrom("s1", "s2"), slug: fc.constant("s"), enabled: fc.boolean(), access },
+      agent_authentication: any,
+    }),
+    { nil: undefined },
+  );
   const ids = fc.subarray(["s1", "s2", "s3"]).map((list) => new Set(list));
   const client = fc.option(fc.record({ id: fc.constant("c"), enabled: fc.boolean(), servers: ids }), {
     nil: undefined,
@@ -153,7 +158,7 @@ const corruptions: readonly (readonly [string, string])[] = [
   ["an allow-list that is empty text", "UPDATE clients SET servers = '' WHERE id = ?1"],
   [
     "authentication of a later version",
-    'UPDATE servers SET authentication = \'{"type":"oauth"}\' WHERE ?1 = ?1 AND tenant_id = ?2',
+    'UPDATE servers SET authentication = \'{"type":"telepathy"}\' WHERE ?1 = ?1 AND tenant_id = ?2',
   ],
   [
     "authentication with an unknown member",

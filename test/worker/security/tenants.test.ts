@@ -12,6 +12,8 @@ let a: Tenant;
 let b: Tenant;
 const ids = {
   ...{ server: "", client: "", token: "", secret: "", administrator: "", provider: "", redirect: "" },
+  credential: "",
+  connection: crypto.randomUUID(),
   user: crypto.randomUUID(),
   grant: crypto.randomUUID(),
   agent: btoa("marker-of-a-agent").replaceAll("=", ""),
@@ -43,6 +45,7 @@ beforeAll(async () => {
     options: { roles },
   };
   ids.provider = await create("/identity-providers", provider);
+  ids.credential = await create("/credentials", { name: "marker-of-a", holder: "organisation", value: "secret" });
   await people(await tenantOf(client.id));
 });
 
@@ -71,6 +74,13 @@ async function people(tenant: string): Promise<void> {
       ids.user,
     ),
     insert(
+      `INSERT INTO connections (tenant_id, id, user_id, target, account, is_default, state, credential, issuer, token_endpoint,
+         client_id, fit, step_ups, revision, tries, created_at, updated_at)
+       VALUES (?, ?, ?, 'idp', 'marker-of-a', 1, 'linked', '{}', '', '', '', '', 0, 1, 0, 1, 1)`,
+      ids.connection,
+      ids.user,
+    ),
+    insert(
       `INSERT INTO agents (tenant_id, id, kind, name, first_seen_at, last_seen_at) VALUES (?, 'marker-of-a-agent', 'dynamic', 'x', 1, 1)`,
     ),
   ]);
@@ -79,7 +89,12 @@ async function people(tenant: string): Promise<void> {
 /** The id that a path means, by its resource. */
 const idFor = (path: string): string => {
   const resources = { servers: "server", clients: "client", users: "user", grants: "grant", agents: "agent" } as const;
-  const more = { "redirect-uris": "redirect", "identity-providers": "provider" } as const;
+  const more = {
+    "redirect-uris": "redirect",
+    "identity-providers": "provider",
+    credentials: "credential",
+    connections: "connection",
+  } as const;
   const name = path.split("/")[1] ?? "";
   const key = ({ ...resources, ...more } as Readonly<Record<string, keyof typeof ids>>)[name];
   if (key === undefined) throw new Error(`This test has no id for ${path}.`);
@@ -96,6 +111,7 @@ const bodies: Readonly<Record<string, unknown>> = {
   "identity_provider.update": { name: "taken" },
   "user.update": { enabled: false },
   "agent.update": { disabled: true },
+  "credential.update": { name: "taken" },
 };
 
 const withIds = routes.filter(({ path }) => path.includes(":"));

@@ -83,7 +83,7 @@ describe("F4: evidence against a server of 2025", () => {
 
 describe("F4: a verdict in KV", () => {
   const keyOf = (era: "modern" | "legacy"): string =>
-    `era:2:${JSON.stringify([hop.context().tenant.id, hop.server.id, hop.server.revision, era])}`;
+    `era:2:${JSON.stringify([hop.context().tenant.id, hop.server.id, hop.server.revision, era, ""])}`;
 
   it("F4: is that of the client's era, with the transport", async () => {
     hop.serve(both);

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { limits } from "../../../src/limits.ts";
 import type { Json, JsonObject } from "../../../src/ports.ts";
+import { textOfCredential } from "../../../src/registry/index.ts";
 import { serverCredentialBinding } from "../../../src/vault/index.ts";
 import { openChannel, type Channel } from "../gateway/channel.ts";
 import { legacyUpstream } from "../gateway/legacy-upstream.ts";
@@ -204,8 +205,9 @@ describe("the endpoint", () => {
     serve();
     const context = hop.context();
     const binding = serverCredentialBinding(context.tenant.id, hop.server.id, hop.server.revision);
-    const credential = await context.vault.seal(binding, JSON.stringify({ type: "bearer", token: "upstream-token" }));
-    const server = { ...hop.server, authentication: { type: "bearer" }, credential } as const;
+    const authentication = { type: "bearer", holder: "organisation" } as const;
+    const text = textOfCredential({ ...hop.server, authentication }, { type: "bearer", token: "upstream-token" });
+    const server = { ...hop.server, authentication, credential: await context.vault.seal(binding, text) };
     expect((await request({ ...hop, server }, context)).answer.ok).toBe(true);
     const credentials = hop.seen.map(({ headers }) => headers.get("authorization"));
     expect(new Set(credentials)).toEqual(new Set(["Bearer upstream-token"]));

@@ -1,5 +1,6 @@
 /** The hop to an upstream on its own: an invocation as `upstream/` sees it, and a scripted server in place of the network. */
 import { env } from "cloudflare:workers";
+import { createRecorder } from "../../../src/audit/index.ts";
 import { createConnectionBudget, createSafeFetch } from "../../../src/egress/index.ts";
 import { parseConfiguration } from "../../../src/env.ts";
 import type { Failure } from "../../../src/errors.ts";
@@ -8,6 +9,7 @@ import { requestUpstream, type UpstreamAnswer, type UpstreamMessage } from "../.
 import { limits } from "../../../src/limits.ts";
 import type { JsonObject, Ports, Result } from "../../../src/ports.ts";
 import { systemPorts } from "../../../src/system-ports.ts";
+import { defaultSettings, type Snapshot } from "../../../src/tenant/index.ts";
 import { createVault } from "../../../src/vault/index.ts";
 import type { Seen, Upstream } from "../gateway/support.ts";
 
@@ -61,6 +63,11 @@ export async function createHop(more: Partial<Ports> = {}): Promise<Hop> {
     timeout_ms: limits.upstreamIdle_ms,
     authentication: { type: "none" },
     credential: null,
+    outbound_headers: [],
+    header_secrets: null,
+    authentication_revision: 1,
+    agent_authentication: { type: "any" },
+    inbound_headers: { forward: null, restrict: [] },
     revision: 1,
     access: { everyone: false, groups: [] },
   };
@@ -79,7 +86,12 @@ export async function createHop(more: Partial<Ports> = {}): Promise<Hop> {
         log: (_level, message) => void logged.push(message),
       },
       tenant: { id: tenant, origin: `https://${tenant}.gw.test` },
+      snapshot: snapshotOf(tenant, server),
       vault: vault.value,
+      recorder: createRecorder({ queue: env.AUDIT, outbox: env.OUTBOX, clock: ports.clock }),
+      source: { network: "192.0.2.0/24" },
+      caller: { agent: "test", mayUseOrganisation: true, inbound: new Headers() },
+      used: new Set(),
       fetch: createSafeFetch(ports, { mode: "enterprise", origins: new Set() }, createConnectionBudget(5)),
       signal: new AbortController().signal,
       id: 7,
@@ -91,6 +103,14 @@ export async function createHop(more: Partial<Ports> = {}): Promise<Hop> {
     async settle() {
       while (behind.length > 0) await Promise.all(behind.splice(0));
     },
+  };
+}
+
+function snapshotOf(tenant: string, server: Target): Snapshot {
+  return {
+    ...{ tenant, version: 1, loaded_at: 0, initialised: true, settings: defaultSettings },
+    ...{ servers: new Map([[server.slug, server]]), clients: new Map(), tokens: new Map(), tokensById: new Map() },
+    ...{ verificationKeys: new Map(), revocations: new Map(), revokedBefore: 0 },
   };
 }
 

@@ -1,0 +1,2 @@
+export { answerUnlinked } from "./answer-unlinked.ts";
+export { prepareLink } from "./prepare-link.ts";

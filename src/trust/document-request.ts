@@ -1,5 +1,5 @@
 /** The one request for a document. */
-import { EgressAbort, type SafeFetch, type SafeResponse } from "../egress/index.ts";
+import { EgressAbort, type SafeFetch, type SafeRequest, type SafeResponse } from "../egress/index.ts";
 import type { Failure } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { err, ok, type JsonObject, type Result } from "../ports.ts";
@@ -22,27 +22,32 @@ const cap_bytes: Readonly<Record<DocumentKind, number>> = {
   jwks: limits.discoveryDocument_bytes,
 };
 
+/** GET, no redirect, five seconds in all, capped in decoded bytes. */
+export const documentRequest = (url: string, cap_bytes: number): SafeRequest => ({
+  url,
+  method: "GET",
+  headers: new Headers({ accept: "application/json" }),
+  redirects: "refuse",
+  idle_ms: limits.documentFetch_ms,
+  total_ms: limits.documentFetch_ms,
+  body_bytes: cap_bytes,
+  stream_bytes: cap_bytes,
+});
+
 /** @see RFC 6839 section 3.1 on the suffix */
-const jsonType = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json$/;
+const jsonForm = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json$/;
+
+export const isJsonType = (contentType: string): boolean => jsonForm.test(contentType);
 
 const refused = (reason: string, transient = false): Result<never, DocumentFailure> => err({ reason, transient });
 
-/** GET, no redirect, five seconds in all, capped in decoded bytes, and nothing but JSON. */
+/** As `documentRequest`, and nothing but JSON. */
 export async function requestDocument(
   fetch: SafeFetch,
   url: string,
   kind: DocumentKind,
 ): Promise<Result<PublishedDocument, DocumentFailure>> {
-  const answered = await fetch({
-    url,
-    method: "GET",
-    headers: new Headers({ accept: "application/json" }),
-    redirects: "refuse",
-    idle_ms: limits.documentFetch_ms,
-    total_ms: limits.documentFetch_ms,
-    body_bytes: cap_bytes[kind],
-    stream_bytes: cap_bytes[kind],
-  });
+  const answered = await fetch(documentRequest(url, cap_bytes[kind]));
   if (!answered.ok) return err(documentFailure(answered.error));
   const response = answered.value;
   const unfit = misfit(response);
@@ -58,17 +63,24 @@ export async function requestDocument(
 }
 
 /** Of the host, and over once it is up again: the rest are documents that are wrong. */
-const transientCodes: ReadonlySet<Failure["code"]> = new Set(["upstream_unreachable", "upstream_timeout", "cancelled"]);
+export const transientCodes: ReadonlySet<Failure["code"]> = new Set([
+  "upstream_unreachable",
+  "upstream_timeout",
+  "cancelled",
+]);
 
 export function documentFailure({ code, reason }: Failure): DocumentFailure {
   return { reason: `document_${reason ?? code}`, transient: transientCodes.has(code) };
 }
 
+/** Statuses after which the same request may succeed later. */
+export const isTransientStatus = (status: number): boolean => status >= 500 || status === 429 || status === 408;
+
 function misfit({ status, contentType }: SafeResponse): DocumentFailure | undefined {
   if (status !== 200) {
-    return { reason: "document_status", transient: status >= 500 || status === 429 || status === 408 };
+    return { reason: "document_status", transient: isTransientStatus(status) };
   }
-  return jsonType.test(contentType) ? undefined : { reason: "document_type", transient: false };
+  return isJsonType(contentType) ? undefined : { reason: "document_type", transient: false };
 }
 
 /** As bytes, since a byte order mark is gone from the text. */

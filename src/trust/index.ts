@@ -2,6 +2,7 @@
 export { countAttempt, isHeldOff, type AttemptRule } from "./attempts.ts";
 export { discover, type Discovered } from "./discovery.ts";
 export type { DocumentKind, Judgement } from "./document-kind.ts";
+export { documentRequest, isJsonType, isTransientStatus, transientCodes } from "./document-request.ts";
 export { Documents } from "./documents-object.ts";
 export {
   fetchDocument,

@@ -2,6 +2,7 @@
 import type { Failure } from "../../errors.ts";
 import { limits } from "../../limits.ts";
 import { err, type Result } from "../../ports.ts";
+import { transientCodes } from "../../trust/index.ts";
 import type { TokenFailure } from "../types.ts";
 
 type Failed = Result<never, TokenFailure>;
@@ -14,23 +15,17 @@ export const dead = (reason: string): Failed => err({ kind: "dead", reason });
 export const passing = (reason: string, retry_at?: number): Failed =>
   err({ kind: "passing", reason, ...(retry_at === undefined ? {} : { retry_at }) });
 
-/** Over once the network or the host is up again. */
-const passingCodes: ReadonlySet<Failure["code"]> = new Set(["upstream_unreachable", "upstream_timeout", "cancelled"]);
-
 /**
  * What the way out says of a request that got no answer.
  * @param what of which request: `token`, `metadata`, `registration`, and `resource` where the server itself was asked
  */
 export function unanswered(what: string, { code, reason }: Failure): Failed {
   const told = `${what}_${reason ?? code}`;
-  return passingCodes.has(code) ? passing(told) : wrong(told);
+  return transientCodes.has(code) ? passing(told) : wrong(told);
 }
 
 /** Whether what failed is what the server says of itself, and not its provider. */
 export const isAboutServer = (reason: string): boolean => reason.startsWith("resource_");
-
-/** Statuses after which the same request may succeed later. */
-export const isPassingStatus = (status: number): boolean => status >= 500 || status === 429 || status === 408;
 
 /**
  * @returns milliseconds since the Unix epoch; undefined when the answer does not say

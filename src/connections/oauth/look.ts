@@ -4,18 +4,15 @@
  */
 import { limits } from "../../limits.ts";
 import { ok, type JsonObject, type Result } from "../../ports.ts";
-import { readJson } from "../../trust/index.ts";
+import { documentRequest, isJsonType, isTransientStatus, readJson } from "../../trust/index.ts";
 import type { Base, TokenFailure } from "../types.ts";
-import { isPassingStatus, passing, unanswered, wrong } from "./failures.ts";
-
-/** @see RFC 6839 section 3.1 on the suffix */
-const jsonType = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json$/;
+import { passing, unanswered, wrong } from "./failures.ts";
 
 /** Whose metadata: of an authorization server, or of the resource, which is the server. Reasons begin with it. */
 type Looked = "metadata" | "resource";
 
 /**
- * GET, no redirect, five seconds in all, capped in decoded bytes.
+ * As `documentRequest`.
  * @returns undefined when there is no such document here: another status, another type, a redirect
  */
 export async function look(
@@ -23,24 +20,15 @@ export async function look(
   url: string,
   what: Looked,
 ): Promise<Result<JsonObject | undefined, TokenFailure>> {
-  const answered = await fetch({
-    url,
-    method: "GET",
-    headers: new Headers({ accept: "application/json" }),
-    redirects: "refuse",
-    idle_ms: limits.documentFetch_ms,
-    total_ms: limits.documentFetch_ms,
-    body_bytes: limits.discoveryDocument_bytes,
-    stream_bytes: limits.discoveryDocument_bytes,
-  });
+  const answered = await fetch(documentRequest(url, limits.discoveryDocument_bytes));
   if (!answered.ok) {
     if (answered.error.reason?.startsWith("redirect") === true) return ok(undefined);
     return unanswered(what, answered.error);
   }
   const { status, contentType } = answered.value;
-  if (status !== 200 || !jsonType.test(contentType)) {
+  if (status !== 200 || !isJsonType(contentType)) {
     await answered.value.discard();
-    return isPassingStatus(status) ? passing(`${what}_status`) : ok(undefined);
+    return isTransientStatus(status) ? passing(`${what}_status`) : ok(undefined);
   }
   const text = await answered.value.text();
   if (!text.ok) return unanswered(what, text.error);

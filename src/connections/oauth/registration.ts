@@ -4,11 +4,11 @@ import * as z from "zod";
 import { limits } from "../../limits.ts";
 import { ok, type Result } from "../../ports.ts";
 import { clientAuthenticationSchema, secretValueSchema, type ClientAuthentication } from "../../registry/index.ts";
-import { createLibraryFetch, readJson } from "../../trust/index.ts";
+import { createLibraryFetch, isTransientStatus, readJson } from "../../trust/index.ts";
 import type { Base, TokenFailure } from "../types.ts";
 import { preferredMethod } from "./client-authentication.ts";
 import { clientMetadata } from "./client-document.ts";
-import { isPassingStatus, passing, retryAt, unanswered, wrong } from "./failures.ts";
+import { passing, retryAt, unanswered, wrong } from "./failures.ts";
 import type { ServerMetadata } from "./server-metadata.ts";
 
 export interface Registration {
@@ -58,7 +58,7 @@ export async function register(
   }
   const now = base.platform.ports.clock.now();
   if (answer.status !== 201 && answer.status !== 200) {
-    return isPassingStatus(answer.status)
+    return isTransientStatus(answer.status)
       ? passing("registration_status", retryAt(answer.headers, now))
       : wrong("registration_refused");
   }

@@ -5,11 +5,11 @@
 import * as z from "zod";
 import { limits } from "../../limits.ts";
 import { ok, type JsonObject, type Result } from "../../ports.ts";
-import { readJson } from "../../trust/index.ts";
+import { isTransientStatus, readJson } from "../../trust/index.ts";
 import type { TokenFailure, TokenSet } from "../types.ts";
 import { scopesOf } from "./lists.ts";
 import { errorOf } from "./token-errors.ts";
-import { isPassingStatus, passing, retryAt, wrong } from "./failures.ts";
+import { passing, retryAt, wrong } from "./failures.ts";
 
 export interface TokenAnswer {
   readonly status: number;
@@ -44,7 +44,7 @@ export function readTokenAnswer(answer: TokenAnswer, isExchange = false): Result
   if (error !== undefined) {
     return error.kind === "passing" ? passing(error.reason, retryAt(headers, asked_at)) : { ok: false, error };
   }
-  if (isPassingStatus(status)) return passing("token_status", retryAt(headers, asked_at));
+  if (isTransientStatus(status)) return passing("token_status", retryAt(headers, asked_at));
   if (status !== 200 && status !== 201) return wrong("token_refused");
   if (!read.ok) return read;
   const parsed = answerSchema.safeParse(tokenMembers(read.value));

@@ -1,5 +1,6 @@
 /** The errors of token endpoints, by what they mean for what is kept. */
 import type { JsonObject } from "../../ports.ts";
+import { isTransientStatus } from "../../trust/index.ts";
 import type { TokenFailure } from "../types.ts";
 
 /**
@@ -48,7 +49,7 @@ const known: Readonly<Record<string, readonly [kind: TokenFailure["kind"], reaso
  */
 export function errorOf(status: number, members: JsonObject): TokenFailure | undefined {
   const { error } = members;
-  if (status >= 500 || status === 429 || status === 408) return undefined;
+  if (isTransientStatus(status)) return undefined;
   if (typeof error !== "string" || error === "") return undefined;
   const entry = Object.hasOwn(known, error) ? known[error] : undefined;
   const [kind, reason] = entry ?? (["wrong", "token_refused"] as const);

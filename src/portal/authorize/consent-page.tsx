@@ -3,7 +3,7 @@ import type { Child } from "hono/jsx";
 import type { JSX } from "hono/jsx/jsx-runtime";
 import { formTokenField } from "../../login/index.ts";
 import type { AuthorizationRequest, OAuthClient } from "../../oauth/index.ts";
-import { Badge, Button, Card, Checkbox, CheckboxList, Facts, Form, Notice } from "../design/index.ts";
+import { Badge, Button, Card, Checkbox, CheckboxList, Facts, Form, Notice, PersonName } from "../design/index.ts";
 import type { Choices } from "./choices.ts";
 import { destinationOf, type Destination } from "./destination.ts";
 
@@ -141,18 +141,9 @@ function DestinationWarning({ destination }: { readonly destination: Destination
 }
 
 function Person({ question }: { readonly question: Question }): JSX.Element {
-  const { name, email } = question.person;
   return (
     <span class="stack stack-tight">
-      <span>
-        <bdi>{name}</bdi>
-        {email === null || email === name ? null : (
-          <span class="muted">
-            {" "}
-            <bdi>{email}</bdi>
-          </span>
-        )}
-      </span>
+      <PersonName person={question.person} />
       <form method="post" action="/logout">
         <input type="hidden" name={formTokenField} value={question.formToken} />
         <input type="hidden" name="to" value={question.returnHandle} />

@@ -3,7 +3,7 @@ import type { Child } from "hono/jsx";
 import type { JSX } from "hono/jsx/jsx-runtime";
 import type { LinkKind, Provider } from "../../connections/index.ts";
 import { limits } from "../../limits.ts";
-import { Button, ButtonLink, Card, Facts, Field, Form, Notice } from "../design/index.ts";
+import { Button, ButtonLink, Card, Facts, Field, Form, Notice, PersonName } from "../design/index.ts";
 import { accountName, permissionWords, thingOf } from "../me/account-words.ts";
 import type { Asked } from "./asked.ts";
 
@@ -55,7 +55,7 @@ function factsOf({ asked, provider, application }: Props): (readonly [string, Ch
   const { target, person, link, isAnother } = asked;
   const rows: (readonly [string, Child])[] = [];
   if (application !== undefined) rows.push(["Asked for by", <bdi>{application}</bdi>]);
-  rows.push(["You are", <PersonName asked={asked} />]);
+  rows.push(["You are", <PersonName person={person} />]);
   if (target.host !== undefined) rows.push(["Server", <span class="code">{target.host}</span>]);
   if (target.usedBy.length > 0) rows.push(["Used by", <bdi>{target.usedBy.join(", ")}</bdi>]);
   if (provider !== undefined) rows.push(["You sign in at", <strong>{provider.host}</strong>]);
@@ -67,21 +67,6 @@ function factsOf({ asked, provider, application }: Props): (readonly [string, Ch
   if (isNamed) rows.push([thing === "key" ? "Key" : "Account", <bdi>{accountName(link.account, thing)}</bdi>]);
   if (person.email === null && target.host === undefined && rows.length === 0) return [];
   return rows;
-}
-
-function PersonName({ asked }: { readonly asked: Asked }): JSX.Element {
-  const { name, email } = asked.person;
-  return (
-    <span>
-      <bdi>{name}</bdi>
-      {email === null || email === name ? null : (
-        <span class="muted">
-          {" "}
-          <bdi>{email}</bdi>
-        </span>
-      )}
-    </span>
-  );
 }
 
 function Replaces({ asked }: { readonly asked: Asked }): Child {

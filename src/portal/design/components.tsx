@@ -262,3 +262,22 @@ export function Checkbox(props: {
     </label>
   );
 }
+
+/** Names are what other systems say: `bdi` keeps them from turning the text around them. */
+export function PersonName({
+  person: { name, email },
+}: {
+  readonly person: { readonly name: string; readonly email: string | null };
+}): JSX.Element {
+  return (
+    <span>
+      <bdi>{name}</bdi>
+      {email === null || email === name ? null : (
+        <span class="muted">
+          {" "}
+          <bdi>{email}</bdi>
+        </span>
+      )}
+    </span>
+  );
+}

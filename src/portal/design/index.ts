@@ -11,6 +11,7 @@ export {
   Field,
   Form,
   Notice,
+  PersonName,
   Table,
   type Choice,
 } from "./components.tsx";

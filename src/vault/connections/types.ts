@@ -43,6 +43,7 @@ export interface ConnectionFacts extends ConnectionKey {
   readonly scope: string | null;
   readonly asked_scope: string | null;
   readonly fit: string;
+  /** 0 for a link that the person began by themselves. */
   readonly step_ups: number;
   readonly revision: number;
   readonly created_at: number;
@@ -54,15 +55,15 @@ export interface StoredConnection extends ConnectionFacts {
 }
 
 /** What a link brings. */
-export interface NewConnection {
-  readonly credential: HeldCredential;
-  readonly issuer: string;
-  readonly token_endpoint: string;
-  readonly revocation_endpoint: string | null;
-  readonly client_id: string;
-  readonly scope: string | null;
-  readonly asked_scope: string | null;
-  readonly fit: string;
-  /** 0 for a link that the person began by themselves. */
-  readonly step_ups: number;
-}
+export type NewConnection = Pick<
+  StoredConnection,
+  | "credential"
+  | "issuer"
+  | "token_endpoint"
+  | "revocation_endpoint"
+  | "client_id"
+  | "scope"
+  | "asked_scope"
+  | "fit"
+  | "step_ups"
+>;

@@ -43,6 +43,12 @@ async function evil({ hostname, pathname }: URL, request: Request): Promise<Resp
   });
 }
 
+/** A client that several servers of one vendor have in common. */
+const app = (at: string) => ({
+  ...{ type: "oauth", client_id: "our-app", shared_callback: true },
+  endpoints: { authorization: `${at}/authorize`, token: `${at}/token` },
+});
+
 /** What the browser is sent to a provider with. */
 async function askedOf(path: string): Promise<URLSearchParams> {
   const { status, headers } = await begin(browser, path);
@@ -140,11 +146,9 @@ describe("where a document is taken", () => {
 
   it("UP-10: what another one gave for the document goes to nobody who does not name itself", async () => {
     world.vendor.metadata = { ...takesDocuments, authorization_response_iss_parameter_supported: undefined };
-    const at = "https://auth.evil.test";
-    const endpoints = { authorization: `${at}/authorize`, token: `${at}/token` };
     await world.tenant.addServer("evil", {
       ...evilServer,
-      authentication: { ...oauth, client_id: "c", endpoints, shared_callback: true },
+      authentication: app("https://auth.evil.test"),
     });
     const page = await sendOn(
       await askedOf("/connect/evil"),
@@ -159,13 +163,9 @@ describe("where a document is taken", () => {
 });
 
 describe("a client that several servers have in common", () => {
-  const app = (host: string) => ({
-    ...{ type: "oauth", client_id: "our-app", shared_callback: true },
-    endpoints: { authorization: `https://${host}/authorize`, token: `https://${host}/token` },
-  });
   const add = (slug: string) =>
     world.tenant.addServer(slug, {
-      ...{ url: `https://${slug}.vendor.test/mcp`, access, authentication: app("auth.vendor.test") },
+      ...{ url: `https://${slug}.vendor.test/mcp`, access, authentication: app("https://auth.vendor.test") },
     });
 
   it("UP-10: of one vendor has one callback", async () => {
@@ -179,7 +179,7 @@ describe("a client that several servers have in common", () => {
     await add("mail");
     await add("chat");
     await env.DB.prepare("update servers set authentication = ? where tenant_id = ? and slug = 'chat'")
-      .bind(JSON.stringify(app("auth.evil.test")), world.id)
+      .bind(JSON.stringify(app("https://auth.evil.test")), world.id)
       .run();
     settled();
     const page = await browser.get("/connect/mail");
@@ -208,11 +208,19 @@ describe("a callback that changes hands", () => {
     expect([page.status, codes(), reasons()]).toEqual([400, [], ["other_callback"]]);
   });
 
+  it("UP-10: what began at the shared one takes no code once another vendor has it as well", async () => {
+    await world.tenant.addServer("evil", { ...evilServer, authentication: app("https://auth.evil.test") });
+    settled();
+    const asked = await askedOf("/connect/evil");
+    await env.DB.prepare("update servers set authentication = ? where tenant_id = ? and id = ?")
+      .bind(JSON.stringify(app("https://auth.vendor.test")), world.id, world.server)
+      .run();
+    settled();
+    const page = await sendOn(asked, {});
+    expect([page.status, codes(), reasons()]).toEqual([409, [], ["server_changed"]]);
+  });
+
   it("UP-10: what began at the shared one takes no code of whoever has it now", async () => {
-    const app = (at: string) => ({
-      ...{ type: "oauth", client_id: "our-app", shared_callback: true },
-      endpoints: { authorization: `${at}/authorize`, token: `${at}/token` },
-    });
     const id = await world.tenant.addServer("evil", { ...evilServer, authentication: app("https://auth.evil.test") });
     settled();
     const asked = await askedOf("/connect/evil");

@@ -2,38 +2,10 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { knownParty, refresh, resolveParty } from "../../../../src/connections/oauth/index.ts";
-import { linkAttempts } from "../../../../src/connections/linking/attempts.ts";
 import { connections, openDatabase } from "../../../../src/db/index.ts";
 import { limits } from "../../../../src/limits.ts";
 import { createUsual, errorOf, serverOf, valueOf } from "./support.ts";
-
-type Usual = Awaited<ReturnType<typeof createUsual>>;
-const oauth = { type: "oauth" };
-
-async function counting(): Promise<Usual> {
-  const world = await createUsual();
-  const { handle } = world.provider;
-  let count = 0;
-  world.serve("https://as.test", (sent) => {
-    if (sent.url.endsWith("/register")) {
-      count += 1;
-      world.provider.registered = { client_id: `dcr-${count}`, client_secret: `dcr-secret-${count}` };
-    }
-    return handle(sent);
-  });
-  return world;
-}
-
-async function lose(world: Usual, user_id: string): Promise<void> {
-  for (let count = 0; count < limits.lostLinks_count; count += 1) {
-    const state_hash = crypto.randomUUID();
-    await linkAttempts(openDatabase(env.DB), world.base.tenant.id).begin({
-      ...{ state_hash, link_id: state_hash, user_id, server_id: "server-1", pending: "" },
-      ...{ created_at: world.now(), expires_at: world.now() + limits.link_ms },
-    });
-    world.advance(1000);
-  }
-}
+import { attemptsOf, begin, beginThree, clientOf, counting, oauth, type Usual } from "./registrations-support.ts";
 
 const connect = (world: Usual, user_id: string, account: string, client_id: string) =>
   openDatabase(env.DB)
@@ -45,9 +17,6 @@ const connect = (world: Usual, user_id: string, account: string, client_id: stri
       ...{ tries: 0, created_at: 0, updated_at: 0 },
     });
 
-const clientOf = async (world: Usual, revision = 1): Promise<string> =>
-  valueOf(await resolveParty(world.base, await serverOf(world, oauth, { revision }))).client_id;
-
 describe("registrations", () => {
   it("UP-15, RX-16: links that two persons abandon and complete take no registration from the connections of others", async () => {
     const world = await counting();
@@ -57,7 +26,7 @@ describe("registrations", () => {
     for (let at = 0; at < 20; at += 1) {
       const user_id = at < 10 ? "mallory" : "trudy";
       world.advance(limits.registrationPause_ms);
-      await lose(world, user_id);
+      await beginThree(world, user_id);
       const client = await clientOf(world);
       await connect(world, user_id, `account-${at}`, client);
     }
@@ -87,20 +56,23 @@ describe("registrations", () => {
     const world = await counting();
     expect(await clientOf(world)).toBe("dcr-1");
     world.advance(limits.registrationPause_ms);
-    await lose(world, "ada");
+    await beginThree(world);
     const second = valueOf(await resolveParty(world.base, await serverOf(world, oauth)));
     expect(second.client_id).toBe("dcr-2");
     // Somebody links with dcr-2; later the provider loses that as well.
-    const attempts = linkAttempts(openDatabase(env.DB), world.base.tenant.id);
-    await attempts.begin({
-      ...{ state_hash: "good", link_id: "good", user_id: "ada", server_id: "server-1", pending: "" },
-      ...{ created_at: world.now(), expires_at: world.now() + limits.link_ms },
-    });
-    world.advance(1000);
-    expect(await attempts.use("good", "ada", world.now())).toBe(true);
+    expect(await attemptsOf(world).use(await begin(world), "ada", world.now())).toBe(true);
     world.advance(limits.registrationPause_ms + limits.link_ms);
     world.provider.answer = () => Response.json({ error: "invalid_client" }, { status: 401 });
     expect(errorOf(await refresh(world.base, second, "rt")).reason).toBe("invalid_client");
     expect(await clientOf(world)).toBe("dcr-3");
+  });
+
+  it("U1: a provider that gives the same client again has given a new registration, not one to doubt", async () => {
+    const world = await createUsual();
+    expect(await clientOf(world)).toBe("dcr-1");
+    world.advance(limits.registrationPause_ms);
+    await beginThree(world);
+    expect([await clientOf(world), await clientOf(world), await clientOf(world)]).toEqual(["dcr-1", "dcr-1", "dcr-1"]);
+    expect(world.provider.registrations).toHaveLength(2);
   });
 });

@@ -2,51 +2,12 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { knownParty, refresh, resolveParty } from "../../../../src/connections/oauth/index.ts";
-import { linkAttempts } from "../../../../src/connections/linking/attempts.ts";
 import { connections, openDatabase } from "../../../../src/db/index.ts";
 import { limits } from "../../../../src/limits.ts";
 import { createUsual, errorOf, serverOf, valueOf } from "./support.ts";
+import { attemptsOf, begin, beginThree, clientOf, counting, oauth, type Usual } from "./registrations-support.ts";
 
-type Usual = Awaited<ReturnType<typeof createUsual>>;
-
-const oauth = { type: "oauth" };
 const minute_ms = 60_000;
-
-/** The provider gives each registration a client of its own. */
-async function counting(): Promise<Usual> {
-  const world = await createUsual();
-  const { handle } = world.provider;
-  let count = 0;
-  world.serve("https://as.test", (sent) => {
-    if (sent.url.endsWith("/register")) {
-      count += 1;
-      world.provider.registered = { client_id: `dcr-${count}`, client_secret: `dcr-secret-${count}` };
-    }
-    return handle(sent);
-  });
-  return world;
-}
-
-const attemptsOf = ({ base }: Usual) => linkAttempts(openDatabase(env.DB), base.tenant.id);
-
-/** Somebody goes to the provider. @returns what the answer would be recognised by */
-async function begin(world: Usual, server_id = "server-1"): Promise<string> {
-  const state_hash = crypto.randomUUID();
-  const now = world.now();
-  await attemptsOf(world).begin({
-    ...{ state_hash, link_id: state_hash, user_id: "ada", server_id, pending: "" },
-    ...{ created_at: now, expires_at: now + limits.link_ms },
-  });
-  world.advance(1000);
-  return state_hash;
-}
-
-async function beginThree(world: Usual): Promise<void> {
-  for (let count = 0; count < limits.lostLinks_count; count += 1) await begin(world);
-}
-
-const clientOf = async (world: Usual, revision = 1): Promise<string> =>
-  valueOf(await resolveParty(world.base, await serverOf(world, oauth, { revision }))).client_id;
 
 /** Registered so long ago that another registration is in order. */
 async function registeredWorld(): Promise<Usual> {
@@ -203,7 +164,7 @@ describe("U1: links that begin and do not come back", () => {
 
   it("none counts of another server", async () => {
     const world = await registeredWorld();
-    for (let count = 0; count < 5; count += 1) await begin(world, "server-2");
+    for (let count = 0; count < 5; count += 1) await begin(world, { server_id: "server-2" });
     expect(await clientOf(world)).toBe("dcr-1");
   });
 

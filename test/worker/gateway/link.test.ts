@@ -32,9 +32,11 @@ beforeEach(async () => {
   tenant = `link-${crypto.randomUUID().slice(0, 8)}`;
   slept_ms = [];
   whileAsleep = () => Promise.resolve();
+  // It stands still but for what is slept, so that a busy machine changes no sum.
+  const begun_at = systemPorts.clock.now();
   let ahead_ms = 0;
   const clock: Clock = {
-    now: () => systemPorts.clock.now() + ahead_ms,
+    now: () => begun_at + ahead_ms,
     async sleep(duration_ms, signal) {
       // Only what waits for the person; deadlines stay deadlines.
       if (duration_ms !== limits.linkPoll_ms) return systemPorts.clock.sleep(duration_ms, signal);
